@@ -1,0 +1,216 @@
+"""What an app is: a name, tables, routes, pages and checks, and where to find them.
+
+    app = App("tickets", title="Support tickets", summary="Who asked what, and is it answered?")
+
+An app is a package. Importing it costs nothing but this object; its modules `models`, `api`, `pages` and
+`checks` are imported when a process needs that surface, and register what they add:
+
+    @app.api.get("/open")                    # api.py, served under /api/tickets/open
+    @app.page("Tickets", icon="inbox")       # pages.py, a page of the workspace
+    @app.check                               # checks.py, asked by /health/ready
+
+An installed package becomes an app of the deployment through an entry point of the group `buttress.apps`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from buttress.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData
+    from sqlalchemy.orm import Session
+
+Surface = Literal["models", "api", "pages", "checks"]
+Endpoint = TypeVar("Endpoint", bound=Callable[..., object])
+Render = TypeVar("Render", bound=Callable[[], None])
+Probe = TypeVar("Probe", bound="Callable[[Session], str | None]")
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
+
+
+@dataclass(frozen=True)
+class Route:
+    """One HTTP route; `path` is relative to `/api/<app>`."""
+
+    method: str
+    path: str
+    endpoint: Callable[..., object]
+    status: int
+    summary: str | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of the workspace."""
+
+    title: str
+    path: str
+    icon: str
+    render: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One health check: returns a line to show or None, raises when something is wrong."""
+
+    name: str
+    probe: Callable[[Session], str | None]
+
+
+@dataclass
+class Routes:
+    """Records the routes of an app; the API turns them into real ones when it starts."""
+
+    recorded: list[Route] = field(default_factory=list)
+
+    def get(
+        self, path: str, *, status: int = 200, summary: str | None = None
+    ) -> Callable[[Endpoint], Endpoint]:
+        """Answer GET on this path with what the function returns."""
+        return self._record("GET", path, status, summary)
+
+    def post(
+        self, path: str, *, status: int = 201, summary: str | None = None
+    ) -> Callable[[Endpoint], Endpoint]:
+        """Answer POST on this path; 201 Created unless told otherwise."""
+        return self._record("POST", path, status, summary)
+
+    def put(
+        self, path: str, *, status: int = 200, summary: str | None = None
+    ) -> Callable[[Endpoint], Endpoint]:
+        """Answer PUT on this path."""
+        return self._record("PUT", path, status, summary)
+
+    def patch(
+        self, path: str, *, status: int = 200, summary: str | None = None
+    ) -> Callable[[Endpoint], Endpoint]:
+        """Answer PATCH on this path."""
+        return self._record("PATCH", path, status, summary)
+
+    def delete(
+        self, path: str, *, status: int = 204, summary: str | None = None
+    ) -> Callable[[Endpoint], Endpoint]:
+        """Answer DELETE on this path; 204 No Content unless told otherwise."""
+        return self._record("DELETE", path, status, summary)
+
+    def _record(
+        self, method: str, path: str, status: int, summary: str | None
+    ) -> Callable[[Endpoint], Endpoint]:
+        def record(endpoint: Endpoint) -> Endpoint:
+            self.recorded.append(Route(method, path, endpoint, status, summary))
+            return endpoint
+
+        return record
+
+
+class App:
+    """One app.
+
+    Parameters
+    ----------
+    name
+        Lower-case identifier of at most 30 characters. It prefixes the app's tables (`tickets_ticket`), its
+        routes (`/api/tickets`) and its pages, and names its branch of migrations.
+    title
+        What people call it.
+    summary
+        One sentence for the list of apps.
+    package
+        The package the app lives in; the module that calls this, unless told otherwise.
+    metadata
+        The tables of the app, when they are not those of `buttress.Base` whose names start with `<name>_`.
+
+    Raises
+    ------
+    ConfigurationError
+        The name cannot be used.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        title: str,
+        summary: str = "",
+        package: str | None = None,
+        metadata: MetaData | None = None,
+    ) -> None:
+        if not NAME.fullmatch(name):
+            raise ConfigurationError(
+                f"{name!r} cannot name an app",
+                hint="Use lower-case letters, digits and underscores, a letter first, at most 30 of them.",
+            )
+        self.name = name
+        self.title = title
+        self.summary = summary
+        # As enum and namedtuple do: the module that defines the app is the one that calls.
+        self.package = package or str(sys._getframe(1).f_globals["__name__"])
+        self.api = Routes()
+        self._metadata = metadata
+        self._pages: list[Page] = []
+        self._checks: list[Check] = []
+
+    def __repr__(self) -> str:
+        return f"App({self.name!r}, title={self.title!r})"
+
+    def page(self, title: str, *, icon: str = "article") -> Callable[[Render], Render]:
+        """Add a page to the workspace; `icon` is the name of a Material symbol."""
+
+        def record(render: Render) -> Render:
+            path = f"{self.name}-{render.__name__.replace('_', '-')}"
+            self._pages.append(Page(title, path, icon, render))
+            return render
+
+        return record
+
+    def check(self, probe: Probe) -> Probe:
+        """Add a health check, named after the function; it gets a session and raises when all is not well."""
+        self._checks.append(Check(probe.__name__.replace("_", " "), probe))
+        return probe
+
+    def load(self, surface: Surface) -> None:
+        """Import the app's module of that name, if it has one; an error inside it is the caller's to see."""
+        module = sys.modules.get(self.package) or importlib.import_module(self.package)
+        if not hasattr(module, "__path__"):
+            return  # an app in one file: importing it registered everything
+        if importlib.util.find_spec(f"{self.package}.{surface}") is not None:
+            importlib.import_module(f"{self.package}.{surface}")
+
+    @property
+    def routes(self) -> list[Route]:
+        """The routes of the app, in the order they were declared."""
+        self.load("api")
+        return list(self.api.recorded)
+
+    @property
+    def pages(self) -> list[Page]:
+        """The pages of the app, in the order they were declared."""
+        self.load("pages")
+        return list(self._pages)
+
+    @property
+    def checks(self) -> list[Check]:
+        """The health checks of the app, in the order they were declared."""
+        self.load("checks")
+        return list(self._checks)
+
+    @property
+    def folder(self) -> Path:
+        """The folder the app's code lies in."""
+        module = sys.modules.get(self.package) or importlib.import_module(self.package)
+        return Path(str(module.__file__)).parent
+
+    @property
+    def versions(self) -> Path | None:
+        """The folder with the app's migrations; None when it has none."""
+        folder = self.folder / "versions"
+        return folder if folder.is_dir() else None

@@ -1,0 +1,220 @@
+"""One process, one runtime: everything a deployment needs, opened in order and closed in reverse."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Self
+
+from buttress.app import App
+from buttress.errors import ConfigurationError
+from buttress.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from buttress.db.database import Database
+    from buttress.db.embedded import Servers
+
+log = logging.getLogger(__name__)
+
+GROUP = "buttress.apps"
+
+
+class Runtime:
+    """The open deployment: its servers, its database, its apps.
+
+        with Runtime(Settings()) as runtime, runtime.session() as session:
+            ...
+
+    Attributes
+    ----------
+    settings
+        What it was opened with.
+    apps
+        The installed apps that `settings.apps` selects, by name.
+    servers
+        The embedded servers, None when both URLs name real ones.
+    database
+        The database as role `app`: no superuser, owns nothing.
+    owner_database
+        The same database as its owner, for migrations and moves.
+    cache_url
+        Where Valkey or Redis listens, password included.
+
+    Raises
+    ------
+    ConfigurationError
+        Settings contradict each other, or an app cannot be loaded; raised before anything is started.
+    Unavailable
+        A server does not answer.
+    """
+
+    servers: Servers | None
+    database: Database
+    owner_database: Database
+    cache_url: str
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self._exits = ExitStack()
+        self.apps: list[App] = []
+
+    def __enter__(self) -> Self:
+        refuse_development_defaults(self.settings)
+        self.apps = select_apps(self.settings.apps)
+        with ExitStack() as exits:
+            self._open(exits)
+            self._exits = exits.pop_all()
+        log.info("runtime opened", extra={"apps": ",".join(app.name for app in self.apps)})
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the pools, then the servers; closing twice is fine."""
+        self._exits.close()
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """One transaction as role `app`: committed at the end, rolled back when an exception leaves it."""
+        with self.database.session() as session:
+            yield session
+
+    def _open(self, exits: ExitStack) -> None:
+        from buttress.db.database import Database
+        from buttress.db.embedded import start_servers
+
+        settings = self.settings
+        app_url = owner_url = settings.database_url.get_secret_value()
+        self.cache_url = settings.redis_url.get_secret_value()
+        self.servers = None
+        if "embedded" in (app_url, self.cache_url):
+            self.servers = start_servers(settings.home)
+            exits.callback(self.servers.close)
+            if app_url == "embedded":
+                app_url = self.servers.postgres_url("app")
+                owner_url = self.servers.postgres_url("owner")
+            if self.cache_url == "embedded":
+                self.cache_url = self.servers.valkey_url
+        self.database = Database(app_url, pool=settings.pool, timeouts=settings.timeouts)
+        exits.callback(self.database.close)
+        self.owner_database = self.database
+        if owner_url != app_url:
+            self.owner_database = Database(
+                owner_url, pool=settings.pool, timeouts=settings.timeouts
+            )
+            exits.callback(self.owner_database.close)
+        self.database.wait_until_ready()
+
+
+def refuse_development_defaults(settings: Settings) -> None:
+    """Raise one `ConfigurationError` that lists everything production does not allow."""
+    if settings.environment != "production":
+        return
+    problems = []
+    database_url = settings.database_url.get_secret_value()
+    if database_url == "embedded":
+        problems.append("DATABASE_URL is the embedded server")
+    if database_url.startswith("sqlite"):
+        problems.append("DATABASE_URL is a SQLite file")
+    if settings.redis_url.get_secret_value() == "embedded":
+        problems.append("REDIS_URL is the embedded server")
+    if problems:
+        raise ConfigurationError(
+            f"not fit for production: {'; '.join(problems)}",
+            hint="Point DATABASE_URL at PostgreSQL and REDIS_URL at Valkey or Redis, "
+            "or set BUTTRESS_ENVIRONMENT=development.",
+        )
+
+
+@dataclass(frozen=True)
+class InstalledApp:
+    """An app some installed package offers; nothing of it has been imported."""
+
+    name: str
+    distribution: str
+    entry_point: EntryPoint
+
+
+def installed_apps() -> list[InstalledApp]:
+    """Every app the installed packages offer, by name.
+
+    Raises
+    ------
+    ConfigurationError
+        Two packages offer an app of the same name.
+    """
+    found = [
+        InstalledApp(
+            entry_point.name,
+            f"{entry_point.dist.name} {entry_point.dist.version}" if entry_point.dist else "",
+            entry_point,
+        )
+        for entry_point in entry_points(group=GROUP)
+    ]
+    for name, times in Counter(installed.name for installed in found).items():
+        if times > 1:
+            packages = sorted(app.distribution for app in found if app.name == name)
+            raise ConfigurationError(
+                f"{times} packages offer an app {name!r}: {', '.join(packages)}",
+                hint="Uninstall all but one of them.",
+            )
+    return sorted(found, key=lambda installed: installed.name)
+
+
+def select_apps(selection: str) -> list[App]:
+    """The installed apps that a setting like `catalog,assistant` selects; all of them when it is empty.
+
+    Raises
+    ------
+    ConfigurationError
+        The selection names an app that is not installed, or an app cannot be imported.
+    """
+    installed = {app.name: app for app in installed_apps()}
+    names = [name.strip() for name in selection.split(",") if name.strip()] or list(installed)
+    unknown = [name for name in names if name not in installed]
+    if unknown:
+        raise ConfigurationError(
+            f"BUTTRESS_APPS names {_listed(unknown)}, which no installed package offers",
+            hint=f"Installed apps: {', '.join(installed) or 'none'}.",
+        )
+    return [load_app(installed[name]) for name in dict.fromkeys(names)]
+
+
+def load_app(installed: InstalledApp) -> App:
+    """Import one app.
+
+    Raises
+    ------
+    ConfigurationError
+        It fails to import, is not an `App`, or bears another name than its entry point.
+    """
+    others = "Mend it, uninstall it, or leave it out of BUTTRESS_APPS."
+    try:
+        app = installed.entry_point.load()
+    except Exception as error:  # the code of an app may fail in any way
+        raise ConfigurationError(
+            f"app {installed.name!r} ({installed.distribution}) cannot be imported: "
+            f"{type(error).__name__}: {error}",
+            hint=others,
+        ) from error
+    if not isinstance(app, App):
+        raise ConfigurationError(
+            f"app {installed.name!r}: {installed.entry_point.value} is no buttress.App", hint=others
+        )
+    if app.name != installed.name:
+        raise ConfigurationError(
+            f"app {app.name!r} is offered under the name {installed.name!r}",
+            hint=f"Its entry point must read: {app.name} = {installed.entry_point.value!r}.",
+        )
+    return app
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(repr(name) for name in names)

@@ -1,0 +1,78 @@
+"""The settings of one deployment, and the only place that reads the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class PoolSettings(BaseModel):
+    """Connections one process may hold open to the database."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: int = Field(20, ge=1, description="connections kept open")
+    overflow: int = Field(30, ge=0, description="connections opened beyond that under load")
+    timeout_seconds: float = Field(30.0, gt=0, description="how long a caller waits for one")
+    recycle_seconds: int = Field(1800, gt=0, description="age at which one is replaced")
+
+
+class TimeoutSettings(BaseModel):
+    """How long the database may take before a call fails with `Unavailable`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    connect_seconds: float = Field(5.0, gt=0, description="opening a connection")
+    statement_seconds: float = Field(60.0, ge=0, description="one statement; 0 for no limit")
+    lock_seconds: float = Field(10.0, ge=0, description="waiting for a lock; 0 for no limit")
+    start_seconds: float = Field(
+        30.0, ge=0, description="how long start-up keeps trying to reach the database"
+    )
+
+
+class Settings(BaseSettings):
+    """Settings from environment variables and `.env`, frozen once read.
+
+    Names the world already knows keep theirs (`DATABASE_URL`, `REDIS_URL`); all others start with
+    `BUTTRESS_`, groups joined by two underscores (`BUTTRESS_POOL__SIZE`).
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="BUTTRESS_",
+        env_nested_delimiter="__",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    database_url: SecretStr = Field(
+        SecretStr("embedded"),
+        validation_alias="DATABASE_URL",
+        description="embedded, postgresql://… or sqlite:///…",
+    )
+    redis_url: SecretStr = Field(
+        SecretStr("embedded"),
+        validation_alias="REDIS_URL",
+        description="embedded, redis://…, valkey://… or unix://…",
+    )
+    environment: Literal["development", "production"] = Field(
+        "development", description="production refuses development defaults"
+    )
+    home: Path = Field(Path("var"), description="data folder of this deployment")
+    host: str = Field("127.0.0.1", description="address `buttress up` listens on")
+    port: int = Field(8501, ge=1, le=65535, description="port `buttress up` listens on")
+    apps: str = Field("", description="apps to start, comma separated; empty for all installed")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="logging")
+    pool: PoolSettings = Field(default_factory=lambda: PoolSettings())
+    timeouts: TimeoutSettings = Field(default_factory=lambda: TimeoutSettings())
+
+    def __init__(self, **values: object) -> None:
+        # Keywords use field names in code although the environment uses the known names.
+        for name, alias in (("database_url", "DATABASE_URL"), ("redis_url", "REDIS_URL")):
+            if name in values:
+                values[alias] = values.pop(name)
+        super().__init__(**values)  # type: ignore[arg-type]  # pydantic validates the values

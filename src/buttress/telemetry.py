@@ -1,0 +1,86 @@
+"""Logs: lines for people in development, JSON lines in production, and a rotating file in both.
+
+Code logs with the standard library, an event and its fields:
+
+    log = logging.getLogger(__name__)
+    log.info("table copied", extra={"table": table.name, "rows": rows, "seconds": 0.21})
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.handlers
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from buttress.settings import Settings
+
+FILE_BYTES = 5_000_000
+FILES_KEPT = 5
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+
+
+def fields(record: logging.LogRecord) -> dict[str, object]:
+    """What the caller passed as `extra`."""
+    return {name: value for name, value in vars(record).items() if name not in STANDARD}
+
+
+class HumanLines(logging.Formatter):
+    """`12:00:01 info  buttress.mover  table copied  table=users rows=20`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, and the traceback below it when there is one."""
+        at = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
+        extra = "".join(f" {name}={value}" for name, value in fields(record).items())
+        line = f"{at} {record.levelname.lower():<7} {record.name}  {record.getMessage()}{extra}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: `at`, `level`, `logger`, `event`, the fields, `traceback`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, whatever the fields hold."""
+        entry = {
+            **fields(record),
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry, default=str, ensure_ascii=False)
+
+
+def configure_logging(settings: Settings) -> None:
+    """Send the logs of this process to standard error and to `<home>/logs/buttress.log`.
+
+    Calling it again replaces what an earlier call set up. The file is left out when the folder cannot be
+    written: a full or read-only disk is no reason not to start.
+    """
+    production = settings.environment == "production"
+    stream = logging.StreamHandler(sys.stderr)
+    stream.setFormatter(JsonLines() if production else HumanLines())
+    handlers: list[logging.Handler] = [stream]
+    unwritable: OSError | None = None
+    try:
+        handlers.append(log_file(settings.home / "logs"))
+    except OSError as error:
+        unwritable = error
+    logging.basicConfig(level=settings.log_level, handlers=handlers, force=True)
+    logging.captureWarnings(capture=True)
+    if unwritable:
+        logging.getLogger(__name__).warning("no log file", extra={"reason": str(unwritable)})
+
+
+def log_file(folder: Path) -> logging.Handler:
+    """A file of JSON lines that starts anew at 5 MB and keeps the last five; raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = logging.handlers.RotatingFileHandler(
+        folder / "buttress.log", maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8"
+    )
+    file.setFormatter(JsonLines())
+    return file
