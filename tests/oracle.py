@@ -7,6 +7,7 @@ them. Small databases only: everything is held in memory.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 import sqlite3
 import struct
@@ -59,19 +60,29 @@ def _quote(name: str) -> str:
 
 
 def _source_rows(lite: sqlite3.Connection, plan: Plan, table: Table) -> list[tuple[Cell, ...]]:
-    columns = ", ".join(
+    # A result has room for 2,000 columns: wide tables are read in parts, in the same order.
+    parts = [
+        _source_cells(lite, plan, table, table.columns[start : start + 500])
+        for start in range(0, len(table.columns), 500)
+    ]
+    return [tuple(itertools.chain(*row)) for row in zip(*parts, strict=True)]
+
+
+def _source_cells(
+    lite: sqlite3.Connection, plan: Plan, table: Table, columns: list[Column]
+) -> list[list[Cell]]:
+    wanted = ", ".join(
         f"typeof({_quote(c.name)}), CASE typeof({_quote(c.name)}) WHEN 'text' "
         f"THEN CAST({_quote(c.name)} AS BLOB) ELSE {_quote(c.name)} END"
-        for c in table.columns
+        for c in columns
     )
-    rows = []
-    for row in lite.execute(f"SELECT {columns} FROM {_quote(table.name)}"):
-        cells = []
-        for kind, value in zip(row[::2], row[1::2], strict=True):
-            kind = kind.decode() if isinstance(kind, bytes) else kind
-            cells.append(_cell(kind, value, plan.encoding))
-        rows.append(tuple(cells))
-    return rows
+    return [
+        [
+            _cell(kind.decode(), value, plan.encoding)
+            for kind, value in zip(row[::2], row[1::2], strict=True)
+        ]
+        for row in lite.execute(f"SELECT {wanted} FROM {_quote(table.name)}")
+    ]
 
 
 def _cell(kind: str, value: Any, encoding: str) -> Cell:

@@ -2,14 +2,15 @@
 
     app = App("tickets", title="Support tickets", summary="Who asked what, and is it answered?")
 
-An app is a package. Importing it costs nothing but this object; its modules `models`, `api`, `pages` and
-`checks` are imported when a process needs that surface, and register what they add:
+An app is a package. Importing it costs nothing but this object; its modules `models`, `api`,
+`pages` and `checks` are imported when a process needs that surface, and register what they add:
 
     @app.api.get("/open")                    # api.py, served under /api/tickets/open
     @app.page("Tickets", icon="inbox")       # pages.py, a page of the workspace
     @app.check                               # checks.py, asked by /health/ready
 
-An installed package becomes an app of the deployment through an entry point of the group `buttress.apps`.
+An installed package becomes an app of the deployment through an entry point of the group
+`buttress.apps`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from buttress.errors import ConfigurationError
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
     from sqlalchemy.orm import Session
+
+    from buttress.db.migration_scripts import MigrationSource
 
 Surface = Literal["models", "api", "pages", "checks"]
 Endpoint = TypeVar("Endpoint", bound=Callable[..., object])
@@ -118,8 +121,9 @@ class App:
     Parameters
     ----------
     name
-        Lower-case identifier of at most 30 characters. It prefixes the app's tables (`tickets_ticket`), its
-        routes (`/api/tickets`) and its pages, and names its branch of migrations.
+        Lower-case identifier of at most 30 characters. It prefixes the app's tables
+        (`tickets_ticket`), its routes (`/api/tickets`) and its pages, and names its branch of
+        migrations.
     title
         What people call it.
     summary
@@ -127,7 +131,8 @@ class App:
     package
         The package the app lives in; the module that calls this, unless told otherwise.
     metadata
-        The tables of the app, when they are not those of `buttress.Base` whose names start with `<name>_`.
+        The tables of the app, when they are not those of `buttress.Base` whose names start with
+        `<name>_`.
 
     Raises
     ------
@@ -147,7 +152,7 @@ class App:
         if not NAME.fullmatch(name):
             raise ConfigurationError(
                 f"{name!r} cannot name an app",
-                hint="Use lower-case letters, digits and underscores, a letter first, at most 30 of them.",
+                hint="Use lower-case letters, digits and underscores, at most 30, a letter first.",
             )
         self.name = name
         self.title = title
@@ -173,12 +178,12 @@ class App:
         return record
 
     def check(self, probe: Probe) -> Probe:
-        """Add a health check, named after the function; it gets a session and raises when all is not well."""
+        """Add a health check, named after the function, which raises when something is wrong."""
         self._checks.append(Check(probe.__name__.replace("_", " "), probe))
         return probe
 
     def load(self, surface: Surface) -> None:
-        """Import the app's module of that name, if it has one; an error inside it is the caller's to see."""
+        """Import the app's module of that name, if it has one; errors inside it are not hidden."""
         module = sys.modules.get(self.package) or importlib.import_module(self.package)
         if not hasattr(module, "__path__"):
             return  # an app in one file: importing it registered everything
@@ -210,7 +215,11 @@ class App:
         return Path(str(module.__file__)).parent
 
     @property
-    def versions(self) -> Path | None:
-        """The folder with the app's migrations; None when it has none."""
-        folder = self.folder / "versions"
-        return folder if folder.is_dir() else None
+    def migrations(self) -> MigrationSource:
+        """The app's revisions, in the folder `versions` beside its code, and its tables."""
+        from buttress.db.base import Base
+        from buttress.db.migration_scripts import MigrationSource
+
+        self.load("models")
+        metadata = self._metadata if self._metadata is not None else Base.metadata
+        return MigrationSource(self.name, self.folder / "versions", metadata)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from sqlalchemy import text
 
-from buttress.errors import ButtressError
+from buttress.errors import ButtressError, Unavailable
 
 if TYPE_CHECKING:
     from buttress.runtime import Runtime
@@ -35,7 +35,8 @@ def ask(name: str, question: Callable[[], str | None], *, otherwise: Status) -> 
         detail = question() or ""
     except ButtressError as error:
         status, detail = otherwise, error.message
-    except Exception as error:  # a check may fail in any way; its text may hold data, so only its type is told
+    # The code of a check may fail in any way, and its message may hold data: the type is told.
+    except Exception as error:  # noqa: BLE001
         status, detail = otherwise, type(error).__name__
     return Finding(name, status, detail, (time.perf_counter() - begun) * 1000)
 
@@ -60,17 +61,13 @@ def cache(runtime: Runtime) -> Finding:
     def question() -> str:
         from valkey import Valkey, ValkeyError
 
-        from buttress.errors import Unavailable
-
-        client = Valkey.from_url(
-            runtime.cache_url, socket_timeout=1, socket_connect_timeout=1, decode_responses=True
-        )
         try:
-            server = client.info("server")
+            with Valkey.from_url(
+                runtime.cache_url, socket_timeout=1, socket_connect_timeout=1
+            ) as client:
+                server = cast("dict[str, str]", client.info("server"))
         except (ValkeyError, OSError) as error:
             raise Unavailable("no answer from the cache") from error
-        finally:
-            client.close()
         if "valkey_version" in server:
             return f"Valkey {server['valkey_version']}"
         return f"Redis {server['redis_version']}"
@@ -93,7 +90,7 @@ def apps(runtime: Runtime) -> list[Finding]:
 
 
 def readiness(runtime: Runtime) -> tuple[Status, list[Finding]]:
-    """Whether this process can serve: `fail` without a database, `warn` when something else is amiss."""
+    """Whether this process can serve: `fail` without a database, `warn` with any other flaw."""
     first = database(runtime)
     findings = [first, cache(runtime)]
     if first.status == "pass":

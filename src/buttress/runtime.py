@@ -1,4 +1,4 @@
-"""One process, one runtime: everything a deployment needs, opened in order and closed in reverse."""
+"""One process, one runtime: all a deployment needs, opened in order and closed in reverse."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from buttress.db.database import Database
     from buttress.db.embedded import Servers
+    from buttress.db.migration_scripts import MigrationSource
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Runtime:
     Raises
     ------
     ConfigurationError
-        Settings contradict each other, or an app cannot be loaded; raised before anything is started.
+        Settings contradict each other, or an app cannot be loaded; nothing was started.
     Unavailable
         A server does not answer.
     """
@@ -70,7 +71,7 @@ class Runtime:
         with ExitStack() as exits:
             self._open(exits)
             self._exits = exits.pop_all()
-        log.info("runtime opened", extra={"apps": ",".join(app.name for app in self.apps)})
+        log.debug("runtime opened", extra={"apps": ",".join(app.name for app in self.apps)})
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -82,9 +83,14 @@ class Runtime:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """One transaction as role `app`: committed at the end, rolled back when an exception leaves it."""
+        """One transaction as role `app`: committed at the end, rolled back on an error."""
         with self.database.session() as session:
             yield session
+
+    @property
+    def migrations(self) -> list[MigrationSource]:
+        """The revisions of every app, for `buttress.db.migrations`."""
+        return [app.migrations for app in self.apps]
 
     def _open(self, exits: ExitStack) -> None:
         from buttress.db.database import Database
@@ -169,7 +175,7 @@ def installed_apps() -> list[InstalledApp]:
 
 
 def select_apps(selection: str) -> list[App]:
-    """The installed apps that a setting like `catalog,assistant` selects; all of them when it is empty.
+    """The installed apps that a setting like `catalog,assistant` selects; all when it is empty.
 
     Raises
     ------

@@ -19,6 +19,8 @@ from buttress.settings import Settings
 
 FILE_BYTES = 5_000_000
 FILES_KEPT = 5
+TALKATIVE = ("alembic", "buttress.db.pool", "urllib3", "watchdog")
+"""Libraries, and what logs in their name, that report their own workings as news."""
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
 
@@ -58,8 +60,8 @@ class JsonLines(logging.Formatter):
 def configure_logging(settings: Settings) -> None:
     """Send the logs of this process to standard error and to `<home>/logs/buttress.log`.
 
-    Calling it again replaces what an earlier call set up. The file is left out when the folder cannot be
-    written: a full or read-only disk is no reason not to start.
+    Calling it again replaces what an earlier call set up. The file is left out when the folder
+    cannot be written: a full or read-only disk is no reason not to start.
     """
     production = settings.environment == "production"
     stream = logging.StreamHandler(sys.stderr)
@@ -72,6 +74,8 @@ def configure_logging(settings: Settings) -> None:
         unwritable = error
     logging.basicConfig(level=settings.log_level, handlers=handlers, force=True)
     logging.captureWarnings(capture=True)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
     if unwritable:
         logging.getLogger(__name__).warning("no log file", extra={"reason": str(unwritable)})
 

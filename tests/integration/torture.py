@@ -149,7 +149,7 @@ CASES = {
         INSERT INTO t VALUES (1, 'x', 2.5), (2, 'y', NULL);
     """,
     "types nobody has heard of": """
-        CREATE TABLE t(id INTEGER PRIMARY KEY, a FANCY(1,2,3), b "some type", c INTEGER_OR_TEXT, d VARCHAR(3), e INT2, f CHARINT);
+        CREATE TABLE t(id INTEGER PRIMARY KEY, a FANCY(1,2), b "some type", c INTEGER_OR_TEXT, d VARCHAR(3), e INT2, f CHARINT);
         INSERT INTO t VALUES (1, 1, 'two', 3, 'longer than three', 70000, 5), (2, 'x', 2, 'three', '', -1, 'five');
     """,
     "a STRICT table": """
@@ -241,7 +241,7 @@ line" TEXT, "%s {x}" TEXT);
         CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, name VARCHAR(20) NOT NULL COLLATE NOCASE UNIQUE,
           state TEXT DEFAULT 'it''s new' CHECK (state IN ('it''s new', 'old')), made TEXT DEFAULT CURRENT_TIMESTAMP,
           at DATETIME DEFAULT (datetime('now')), n INTEGER DEFAULT -1 CHECK (n > -5 AND n < 100), r REAL DEFAULT 1e3,
-          token BLOB DEFAULT (randomblob(16)), flag BOOLEAN DEFAULT 1, nothing TEXT DEFAULT NULL, dq TEXT DEFAULT "dq",
+          token BLOB DEFAULT (randomblob(16)), flag BOOLEAN DEFAULT 1, null_too TEXT DEFAULT NULL, dq TEXT DEFAULT "dq",
           CONSTRAINT named CHECK (length(name) < 20));
         INSERT INTO t(name) VALUES ('One'), ('two'), ('Three');
         DELETE FROM t WHERE id = 3;

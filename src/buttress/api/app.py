@@ -36,7 +36,7 @@ def create_api(runtime: Runtime, *, lifespan: Lifespan | None = None) -> FastAPI
     explain_problems(root)
     root.include_router(health.router)
 
-    # An application of its own, so that what it does not know is answered as a problem, not by a page.
+    # An application of its own: what it does not know is answered as a problem, not by a page.
     api = FastAPI(title="Buttress", version="1", docs_url="/docs", redoc_url=None)
     api.state.runtime = runtime
     explain_problems(api)

@@ -1,4 +1,4 @@
-"""The transaction of a request: committed before the answer is sent, rolled back when anything raises."""
+"""The transaction of a request: committed before the answer is sent, rolled back on any error."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def request_session(request: Request) -> Iterator[Session]:
         yield session
 
 
-# The default scope ends after the answer was sent: a failed commit would have been answered with 200.
+# The default scope ends after the answer is sent: a failed commit would be answered with 200.
 SessionDep = Annotated[Session, Depends(request_session, scope="function")]

@@ -49,3 +49,10 @@ def variable(location: tuple[int | str, ...]) -> str:
     if location and location[0] in known:
         return str(location[0])
     return "BUTTRESS_" + "__".join(str(part) for part in location).upper()
+
+
+def plain(text: str) -> str:
+    """Text that Rich prints as it is."""
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,7 +1,7 @@
-"""Builds the demo's source: the SQLite file of a product-content app, with the flaws such files have.
+"""Builds the demo's source: the SQLite file of a product-content app, flaws included.
 
-The file is the same for the same seed. Among its rows are, on purpose, values that PostgreSQL cannot hold
-or that contradict their declared type: see `spoil`.
+The file is the same for the same seed. Among its rows are, on purpose, values that PostgreSQL
+cannot hold or that contradict their declared type: see `spoil`.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ def fill(connection: sqlite3.Connection, rng: random.Random, products: int) -> N
     insert(connection, "user_activity", 6, activity(rng, products))
 
 
-def insert(connection: sqlite3.Connection, table: str, width: int, rows: Iterator[Row] | list[Row]) -> None:
+def insert(
+    connection: sqlite3.Connection, table: str, width: int, rows: Iterator[Row] | list[Row]
+) -> None:
     """Write rows of that many values."""
     marks = ", ".join("?" * width)
     connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
@@ -107,13 +109,21 @@ def user_sessions(rng: random.Random) -> Iterator[Row]:
     """Sessions of seven days, in unix seconds."""
     for _ in range(USERS * 8):
         begun = 1_709_280_000 + rng.randrange(365 * 86_400)
-        yield (rng.randbytes(24).hex(), rng.randint(1, USERS), begun, begun + 7 * 86_400, rng.randint(0, 1))
+        yield (
+            rng.randbytes(24).hex(),
+            rng.randint(1, USERS),
+            begun,
+            begun + 7 * 86_400,
+            rng.randint(0, 1),
+        )
 
 
 def configure(rng: random.Random, number: int, products: int) -> Row:
     """One product to be described: its type, its sources, who asked and when."""
     product_type = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-    at = BEGIN + timedelta(minutes=number * 525_000 / products, microseconds=rng.randrange(1_000_000))
+    at = BEGIN + timedelta(
+        minutes=number * 525_000 / products, microseconds=rng.randrange(1_000_000)
+    )
     sources = [{"kind": "pdf", "file": f"sheet-{number:05}.pdf", "pages": [1, rng.randint(2, 9)]}]
     if rng.random() < 0.2:
         sources.append({"kind": "website", "url": f"https://shop.example.com/p/{number}"})
@@ -205,9 +215,7 @@ def steps(rng: random.Random, evaluated: list[Row]) -> Iterator[Row]:
 
 def feedback(rng: random.Random, evaluated: list[Row]) -> Iterator[Row]:
     """What people said: mostly what the judge said, give or take one."""
-    number = 0
-    for row in rng.sample(evaluated, len(evaluated) // 6):
-        number += 1
+    for number, row in enumerate(rng.sample(evaluated, len(evaluated) // 6), 1):
         rating = min(5, max(1, int(str(row[5])) + rng.choice((-1, 0, 0, 0, 1))))
         yield (number, row[0], rng.randint(1, USERS), rating, rng.choice(NOTES), str(row[20]))
 
@@ -216,18 +224,27 @@ def activity(rng: random.Random, products: int) -> Iterator[Row]:
     """Clicks, with details only where the old code wrote them."""
     for number in range(1, products // 2 + 1):
         action = rng.choice(("login", "product_created", "evaluation_viewed", "export"))
-        details = json.dumps({"format": rng.choice(("csv", "json"))}) if action == "export" else None
+        details = (
+            json.dumps({"format": rng.choice(("csv", "json"))}) if action == "export" else None
+        )
         at = BEGIN + timedelta(minutes=number * 1_050_000 / products)
-        yield (number, rng.randint(1, USERS), action, details, round(rng.expovariate(1 / 40), 2), stamp(at))
+        yield (
+            number,
+            rng.randint(1, USERS),
+            action,
+            details,
+            round(rng.expovariate(1 / 40), 2),
+            stamp(at),
+        )
 
 
 def spoil(connection: sqlite3.Connection) -> None:
     """Put in what years of hurried scripts leave behind."""
     change = connection.execute
-    # Two texts that PostgreSQL cannot hold: a zero character, and bytes that are not UTF-8.
-    change("UPDATE evaluations SET input_text = ? WHERE id = 1207", ("SÉRUM\x0030 ml",))
-    change("UPDATE evaluations SET llm_reasoning = CAST(? AS TEXT) WHERE id = 5003", (b"tradu\xe7\xe3o",))
-    change("UPDATE evaluations SET product_name = CAST(? AS TEXT) WHERE id = 15998", (b"Cr\xe8me",))
+    # Three notes that PostgreSQL cannot hold: a zero character, and bytes that are not UTF-8.
+    change("UPDATE human_feedback SET notes = ? WHERE id = 207", ("Sérum\x0030 ml: errado",))
+    for number, notes in ((101, b"Tradu\xe7\xe3o literal."), (1998, b"Cr\xe8me, n\xe3o creme.")):
+        change("UPDATE human_feedback SET notes = CAST(? AS TEXT) WHERE id = ?", (notes, number))
     # A word where a number belongs, a third truth value, a day that does not exist.
     change("UPDATE user_activity SET duration_seconds = 'unknown' WHERE id IN (77, 4111)")
     change("UPDATE product_configurations SET is_template = 2 WHERE rowid = 640")

@@ -1,4 +1,4 @@
-"""The vocabulary of the demo prototype: invented brands, and sentences in English and Portuguese."""
+"""The vocabulary of the demo: invented brands, and sentences in English and Portuguese."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ LINES: dict[str, Line] = {
         ),
         materials=("AQUA", "GLYCERIN", "NIACINAMIDE", "SQUALANE", "PANTHENOL", "TOCOPHEROL"),
         sizes=("30 ml", "50 ml", "75 ml", "200 ml"),
-        how=("Apply to clean skin, morning and night.", "Aplicar na pele limpa, de manhã e à noite."),
+        how=(
+            "Apply to clean skin, morning and night.",
+            "Aplicar na pele limpa, de manhã e à noite.",
+        ),
         hs_code="33049900",
         price=(6, 68),
     ),
@@ -119,7 +122,7 @@ LINES: dict[str, Line] = {
 }
 
 REMARKS = {
-    5: "All required fields are present, every claim is in the source, and the translation reads naturally.",
+    5: "Every field is present, every claim is in the source, the translation reads naturally.",
     4: "Complete and faithful; one sentence of the Portuguese text follows English word order.",
     3: "The description adds a benefit that the source does not mention.",
     2: "Ingredients are incomplete and two weights look estimated.",

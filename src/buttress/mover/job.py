@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from buttress.errors import MoveMismatch, NotFound
-from buttress.mover import copy, finish, side_tables, stage, verify
+from buttress.mover import copy, finish, side_tables, stage
 from buttress.mover.folder import (
     SNAPSHOT,
     UNFINISHED,
@@ -30,13 +30,15 @@ from buttress.mover.folder import (
     write_report,
     write_unfinished,
 )
-from buttress.mover.plan import Plan
+from buttress.mover.live.changes import last_position
+from buttress.mover.plan import NotCarried, Plan
 from buttress.mover.plan_file import read_plan, write_plan
 from buttress.mover.planner import make_plan
 from buttress.mover.report import MoveReport, Verdict
 from buttress.mover.site import Site, locked_site, target_of
 from buttress.mover.source import take_snapshot
 from buttress.mover.target import Target
+from buttress.mover.verify import prove
 from buttress.settings import Settings
 
 
@@ -132,6 +134,11 @@ def move(
             site = stack.enter_context(
                 locked_site(target, settings, schema, move_id, replace=replace)
             )
+        if site is not None and site.finished is not None:
+            # The server died while it confirmed the switch: the move is done.
+            (folder / UNFINISHED).unlink()
+            write_report(site.finished, folder)
+            return site.finished
         with folder_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         stack.callback(remove_snapshot_unless_unfinished, folder)
@@ -156,10 +163,10 @@ def move(
         if site is not None:
             if site.occupied and backup is not None:
                 backup(site.target)
-            _stage(result, site, unfinished)
-            _copy(result, site, clock, progress, workers)
-            _finish(result, site, clock, progress, workers)
-            _prove(result, site, clock, progress, workers)
+            _build(result, site, unfinished, clock, progress, workers)
+            if result.verdict == "mismatch" and _give_up_generated(result):
+                stage.discard(site.control, site.target)
+                _build(result, site, None, clock, progress, workers)
             if result.verdict == "mismatch":
                 stage.discard(site.control, site.target)
             else:
@@ -211,10 +218,58 @@ def _plan(
             workers=workers,
             progress=lambda note, done, total: progress("plan", done, total, note),
         )
+        decided.followed_from = last_position(snapshot)
         if edited is not None:
             decided = read_plan(edited, decided)
         write_plan(decided, folder / "plan.toml")
     return decided
+
+
+def _build(
+    result: MoveReport,
+    site: Site,
+    unfinished: Unfinished | None,
+    clock: _Clock,
+    progress: Progress,
+    workers: int,
+) -> None:
+    _stage(result, site, unfinished)
+    _copy(result, site, clock, progress, workers)
+    _finish(result, site, clock, progress, workers)
+    _prove(result, site, clock, progress, workers)
+
+
+def _give_up_generated(result: MoveReport) -> bool:
+    """Let the source compute what PostgreSQL computes differently; whether that may mend the proof.
+
+    Only when every difference lies in a generated column: anything else is no fault of a formula.
+    """
+    found: dict[str, set[str]] = {}
+    for proof in result.proof.tables:
+        if proof.different > len(proof.differences):
+            return False
+        for difference in proof.differences:
+            found.setdefault(proof.table, set()).add(difference.column)
+    columns = [
+        (table, column)
+        for table in result.plan.moving
+        for column in table.columns
+        if column.generated and column.name in found.get(table.name, ())
+    ]
+    if not columns or sum(map(len, found.values())) != len(columns):
+        return False
+    for table, column in columns:
+        result.not_carried.append(
+            NotCarried(
+                kind="generated column",
+                name=column.name,
+                table=table.name,
+                source=column.generated,
+                reason="PostgreSQL computes other values; the column holds SQLite's, as plain data",
+            )
+        )
+        column.generated = ""
+    return True
 
 
 def _stage(result: MoveReport, site: Site, unfinished: Unfinished | None) -> None:
@@ -249,14 +304,14 @@ def _finish(
 
 def _prove(result: MoveReport, site: Site, clock: _Clock, progress: Progress, workers: int) -> None:
     with clock("proof"):
-        result.proof = verify.prove(
+        result.proof = prove(
             result.plan,
             Path(result.folder) / SNAPSHOT,
             site.target,
             schema=site.target.staging,
             unreadable=result.unreadable,
             workers=workers,
-            progress=lambda done, total, note="": progress("proof", done, total, note),
+            progress=lambda done, total, note: progress("proof", done, total, note),
         )
     result.quarantined = side_tables.examples(site.control, site.target.staging)
     site.control.rollback()
@@ -323,14 +378,14 @@ def check_again(
             with clock("snapshot"):
                 snapshot = take_snapshot(Path(source), folder)
             with clock("proof"):
-                result.proof = verify.prove(
+                result.proof = prove(
                     result.plan,
                     snapshot,
                     where,
                     schema=schema,
                     unreadable=result.unreadable,
                     workers=workers,
-                    progress=lambda done, total, note="": progress("proof", done, total, note),
+                    progress=lambda done, total, note: progress("proof", done, total, note),
                 )
         finally:
             remove_snapshot(folder / SNAPSHOT)

@@ -174,6 +174,8 @@ class Plan(msgspec.Struct, kw_only=True):
     not_carried: list[NotCarried] = []
     notes: list[str] = []
     """What a reader should know that concerns no single object."""
+    followed_from: int = 0
+    """For a source that is followed: the newest note of a change that the snapshot holds."""
 
     @property
     def moving(self) -> list[Table]:

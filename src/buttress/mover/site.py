@@ -11,7 +11,9 @@ import psycopg
 from buttress.db.embedded import start_servers
 from buttress.db.url import parse_database_url
 from buttress.errors import ConfigurationError, Conflict
-from buttress.mover import stage
+from buttress.mover import side_tables, stage
+from buttress.mover.report import MoveReport
+from buttress.mover.statements import answering
 from buttress.mover.target import Target, open_target
 from buttress.settings import Settings
 
@@ -25,12 +27,15 @@ class Site:
     grant_to: str | None
     """The role that is to use the tables (the embedded server's app role)."""
     occupied: bool
+    finished: MoveReport | None = None
+    """The report of this very move, when its switch was committed already."""
 
 
 @contextlib.contextmanager
 def target_of(
     url: str | None, settings: Settings, schema: str, move_id: str
 ) -> Iterator[tuple[Target, str | None]]:
+    """The target that is meant, and the role that uses its tables (the embedded server's app)."""
     given = url or settings.database_url.get_secret_value()
     with contextlib.ExitStack() as stack:
         role = None
@@ -41,7 +46,7 @@ def target_of(
         if parsed.backend != "postgresql":
             raise ConfigurationError(
                 f"{parsed.label} is no PostgreSQL server",
-                hint="Name the target with --to postgresql://…, or leave it out for the embedded server.",
+                hint="Name it with --to postgresql://…, or leave that out for the embedded server.",
             )
         target = open_target(parsed.conninfo, label=parsed.label, schema=schema, move_id=move_id)
         yield target, role
@@ -54,6 +59,7 @@ def locked_site(
     """The target, locked for this move and checked to be empty before any work is done."""
     with (
         target_of(url, settings, schema, move_id) as (target, role),
+        answering(target.label),
         target.connect() as control,
     ):
         # The lock is the session's: it goes with the connection, also when this process is killed.
@@ -65,12 +71,15 @@ def locked_site(
                 f"another move into schema {schema} of {target.label} is running",
                 hint="Wait until it has finished, or name another schema with --schema.",
             )
+        if stage.switched(control, schema, move_id):
+            yield Site(target, control, role, True, side_tables.newest_move(control, schema))
+            return
         occupied = stage.occupied(control, schema)
         control.commit()
         if occupied and not replace:
             more = f" and {len(occupied) - 5} more" if len(occupied) > 5 else ""
             raise Conflict(
                 f"schema {schema} of {target.label} already holds {', '.join(occupied[:5])}{more}",
-                hint="Name another one with --schema, or use --replace, which keeps them in a schema beside it.",
+                hint="Name another one with --schema, or use --replace, which keeps them beside it.",
             )
         yield Site(target, control, role, bool(occupied))

@@ -240,11 +240,10 @@ def _timestamp(separator: str, digits: str, zone: str) -> Rule:
         if match is None:
             raise Unholdable("a value that is no date and time of the column's shape")
         try:
-            moment = dt.datetime(
-                *(int(match[i]) for i in (1, 2, 3, 5, 6, 7)),  # type: ignore[arg-type]
-                microsecond=int((match[8] or "0").ljust(6, "0")),
-                tzinfo=_UTC if zoned else None,
-            )
+            year, month, day, hour, minute, second = (int(match[i]) for i in (1, 2, 3, 5, 6, 7))
+            micros = int((match[8] or "0").ljust(6, "0"))
+            zone_found = _UTC if zoned else None
+            moment = dt.datetime(year, month, day, hour, minute, second, micros, zone_found)
         except ValueError:
             raise Unholdable("a date that does not exist") from None
         if render(moment) != value:
@@ -364,7 +363,7 @@ _SIMPLE = [
         "timestamp with time zone",
         "timestamptz",
         _julian,
-        "((extract(epoch from {c}) * 1000000)::numeric(40,30) / 86400000000 + 2440587.5)::float8",
+        "(extract(epoch from {c})::numeric(48,24) / 86400 + 2440587.5)::float8",
         "real",
     ),
     Rule("uuid", "uuid", "uuid", _uuid_text, "{c}::text", "text"),

@@ -1,0 +1,173 @@
+"""`buttress migrate`: bring the database to what the apps expect, and keep watch over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from buttress.cli.context import load_settings, out
+
+if TYPE_CHECKING:
+    from buttress.db.database import Database
+    from buttress.db.migrations import MigrationSource, Revision
+
+FOUND = 1
+"""Exit code of `drift` and `lint` when there is something to tell."""
+
+app = typer.Typer(
+    help="Bring the database to what the apps expect; without a command, apply what is pending.",
+    invoke_without_command=True,
+)
+
+
+@app.callback()
+def migrate(context: typer.Context) -> None:
+    """Apply all pending revisions of all installed apps.
+
+    Example: buttress migrate
+    """
+    if context.invoked_subcommand is None:
+        upgrade()
+
+
+@app.command()
+def upgrade(
+    target: Annotated[
+        str, typer.Argument(help="heads, catalog@head or the id of a revision.")
+    ] = "heads",
+) -> None:
+    """Apply the revisions up to a target; all of them when none is named.
+
+    Example: buttress migrate upgrade catalog@head
+    """
+    from buttress.db import migrations
+
+    with owned_database() as (database, sources):
+        done = migrations.upgrade(database, sources, target=target)
+    tell("applied", done, "the database is up to date")
+
+
+@app.command()
+def downgrade(
+    target: Annotated[
+        str, typer.Argument(help="catalog@-1, catalog@base or the id of a revision.")
+    ],
+) -> None:
+    """Undo revisions down to a target. What they had created is dropped, with its rows.
+
+    Example: buttress migrate downgrade catalog@-1
+    """
+    from buttress.db import migrations
+
+    with owned_database() as (database, sources):
+        done = migrations.downgrade(database, sources, target)
+    tell("undone", done, "nothing to undo")
+
+
+@app.command()
+def current() -> None:
+    """Show the newest applied revision of each app.
+
+    Example: buttress migrate current
+    """
+    from buttress.db import migrations
+
+    with owned_database() as (database, sources):
+        tell("", migrations.current(database, sources), "no revision has been applied")
+
+
+@app.command()
+def history() -> None:
+    """Show all revisions in the order they are applied.
+
+    Example: buttress migrate history
+    """
+    from buttress.db import migrations
+
+    with owned_database() as (database, sources):
+        revisions = migrations.history(database, sources)
+    for revision in revisions:
+        tell("applied" if revision.applied else "pending", [revision], "")
+    if not revisions:
+        out.print("no app has revisions")
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="APP", help="The app, like catalog.")],
+    message: Annotated[str, typer.Argument(help="What changes, like 'add price'.")],
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Write an empty revision to be filled by hand.")
+    ] = False,
+) -> None:
+    """Write the next revision of an app: what brings its tables to its models.
+
+    Example: buttress migrate new catalog "add price"
+    """
+    from buttress.db import migrations
+
+    with owned_database() as (database, sources):
+        path = migrations.new_revision(database, sources, name, message, autogenerate=not empty)
+    out.print(f"wrote {path}; read it before you apply it" if path else "no change in the models")
+
+
+@app.command()
+def drift() -> None:
+    """Compare the schema with what the applied revisions make; exit code 1 when they differ.
+
+    Example: buttress migrate drift
+    """
+    from buttress.db import migrations
+
+    with owned_database() as (database, sources):
+        differences = migrations.drift(database, sources)
+    for difference in differences:
+        out.print(str(difference), markup=False)
+    if differences:
+        raise typer.Exit(FOUND)
+    out.print("the schema is what the migrations make")
+
+
+@app.command()
+def lint(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also check revisions that were applied already.")
+    ] = False,
+) -> None:
+    """Tell what in pending revisions would disturb others who use the database; exit code 1 if so.
+
+    Example: buttress migrate lint
+    """
+    from buttress.db import migrations
+
+    with owned_database() as (database, sources):
+        findings = migrations.lint(sources, None if everything else database)
+    for finding in findings:
+        out.print(f"{finding}\n  {finding.cure}", markup=False)
+    if findings:
+        raise typer.Exit(FOUND)
+    out.print("nothing unsafe")
+
+
+@contextmanager
+def owned_database() -> Iterator[tuple[Database, list[MigrationSource]]]:
+    """The database as its owner, and the revisions of all installed apps.
+
+    BUTTRESS_APPS selects what a process serves; the database belongs to all of them.
+    """
+    from buttress.runtime import Runtime
+
+    with Runtime(load_settings(apps="")) as runtime:
+        yield runtime.owner_database, runtime.migrations
+
+
+def tell(word: str, revisions: list[Revision], otherwise: str) -> None:
+    """Print revisions, one a line."""
+    for revision in revisions:
+        line = f"{word} {revision.id}  {revision.app}: {revision.message}"
+        out.print(line.strip(), markup=False)
+    if not revisions and otherwise:
+        out.print(otherwise)

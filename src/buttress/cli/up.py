@@ -1,0 +1,151 @@
+"""`buttress up`: the workspace and the API in one process on one port."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import signal
+import socket
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from buttress.cli.context import err, load_settings, out, plain
+from buttress.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from buttress.runtime import Runtime
+    from buttress.settings import Settings
+
+STOP_SECONDS = 3
+"""How long open requests may take to finish once the process is asked to stop."""
+
+
+def up(
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on.", show_default="BUTTRESS_PORT or 8501")
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")
+    ] = None,
+    apps: Annotated[
+        str | None, typer.Option(help="Apps to start, comma separated.", show_default="all")
+    ] = None,
+) -> None:
+    """Start the workspace and the API of this deployment, on one port, until Ctrl-C.
+
+    Example: buttress up --port 8600
+    """
+    from buttress.runtime import Runtime
+    from buttress.telemetry import configure_logging
+
+    settings = load_settings(port=port, host=host, apps=apps)
+    with listen(settings) as listening, stopping_on_sigterm():
+        configure_logging(settings)
+        with Runtime(settings) as runtime:
+            migrate_embedded(runtime)
+            serve(runtime, listening)
+    err.print("stopped")
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The socket to serve on, bound before anything else is started.
+
+    Raises
+    ------
+    ConfigurationError
+        The port is in use or not allowed, or the address is not one of this machine.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        where = f"port {settings.port} on {settings.host}"
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigurationError(
+                f"{where} is in use",
+                hint=f"Stop what uses it, or choose another: BUTTRESS_PORT={settings.port + 1}.",
+            ) from error
+        raise ConfigurationError(
+            f"cannot listen on {where}: {error.strerror or error}",
+            hint="Set BUTTRESS_HOST and BUTTRESS_PORT to what this machine has free.",
+        ) from error
+
+
+class stopping_on_sigterm:  # noqa: N801  # used like a function
+    """Inside, SIGTERM does what Ctrl-C does: everything is closed on the way out."""
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._before)
+
+
+def migrate_embedded(runtime: Runtime) -> None:
+    """Bring the embedded database up to date; a real one waits for `buttress migrate upgrade`."""
+    from buttress.db.migrations import upgrade
+    from buttress.runtime import select_apps
+
+    if runtime.settings.database_url.get_secret_value() != "embedded":
+        return
+    # All installed apps, whichever of them this process starts: the database belongs to all.
+    sources = [app.migrations for app in select_apps("")]
+    for revision in upgrade(runtime.owner_database, sources):
+        out.print(f"applied {revision.id}: {plain(revision.message)}")
+
+
+def serve(runtime: Runtime, listening: socket.socket) -> None:
+    """Serve an open runtime until the process is asked to stop."""
+    import uvicorn
+
+    server = uvicorn.Server(
+        uvicorn.Config(
+            application(runtime),
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+    )
+    out.print(f"Buttress is ready at [bold]{address(runtime.settings)}[/bold]  (Ctrl-C stops it)")
+    # Once it has closed every connection, uvicorn passes the signal on.
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listening])
+
+
+def application(runtime: Runtime) -> ASGIApp:
+    """The API with the workspace mounted beside it."""
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    from buttress.api.app import create_api
+    from buttress.ui.app import create_workspace
+
+    workspace = create_workspace(runtime)
+    api = create_api(runtime, lifespan=workspace.lifespan())
+    api.mount("/", workspace)
+    settings = runtime.settings
+    if settings.environment == "development" and is_loopback(settings.host):
+        # A page of another site must not reach a developer's workspace through a name it controls.
+        return TrustedHostMiddleware(
+            api, allowed_hosts=["localhost", "127.0.0.1", "[::1]", "testserver"]
+        )
+    return api
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach that address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def address(settings: Settings) -> str:
+    """The address to open in a browser."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{settings.port}"

@@ -1,0 +1,379 @@
+"""The target as the proof reads it: through ADBC, each column decoded by its rule's SQL.
+
+All connections read one exported snapshot, so a database in use is proven as it was at one moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import adbc_driver_manager
+import adbc_driver_postgresql
+import adbc_driver_postgresql.dbapi
+import pyarrow as pa
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from buttress.errors import ButtressError, Unavailable
+from buttress.mover.plan import Column, Table
+from buttress.mover.target import Target
+from buttress.mover.values import SqliteValue, row_key, rule
+from buttress.mover.verify_cells import (
+    Batch,
+    Cell,
+    class_of,
+    column_of,
+    key_positions,
+    python_cells,
+    tag,
+)
+from buttress.mover.verify_source import Scan
+
+_BATCH_BYTES = 2_000_000
+_CAST = {"integer": "bigint", "real": "float8", "text": "text", "blob": "bytea", "": "text"}
+_ARROW = {
+    "integer": pa.int64(),
+    "real": pa.float64(),
+    "text": pa.string(),
+    "blob": pa.binary(),
+    "": pa.string(),
+}
+_GONE = ("42P01", "42703", "3F000")
+"""SQLSTATEs of a table, a column or a schema that is not there."""
+
+
+class TableGone(Exception):
+    """The target has no such table, or lacks a column; the message is the server's."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the target is read: a schema at the moment of an exported snapshot."""
+
+    target: Target
+    schema: str
+    moment: str
+
+
+class TargetReader:
+    """One connection to the target. Usable by one thread at a time; close it when done."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        try:
+            self._connection = adbc_driver_postgresql.dbapi.connect(
+                make_conninfo(
+                    place.target.conninfo,
+                    client_encoding="UTF8",
+                    application_name="buttress proof",
+                ),
+                autocommit=True,
+            )
+        except adbc_driver_manager.Error as error:
+            raise _unavailable(place, error) from None
+        try:
+            with self._connection.cursor() as cursor:
+                for statement in (
+                    "SET statement_timeout = 0",
+                    "SET idle_in_transaction_session_timeout = 0",
+                    "SET jit = off",
+                    "SET timezone = 'UTC'",
+                    "SET search_path = pg_catalog",
+                    "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+                    sql.SQL("SET TRANSACTION SNAPSHOT {}")
+                    .format(sql.Literal(place.moment))
+                    .as_string(),
+                ):
+                    cursor.execute(statement)
+        except adbc_driver_manager.Error as error:
+            self.close()
+            raise _unavailable(place, error) from None
+
+    def close(self) -> None:
+        """Close the connection, also one that failed."""
+        with contextlib.suppress(adbc_driver_manager.Error):
+            self._connection.close()
+
+    def batches(self, table: Table, scan: Scan, classes: CellClasses | None) -> Iterator[Batch]:
+        """The rows of a table, in key order when the scan says so.
+
+        `classes` tells the storage classes of cells of rule `mixed`.
+
+        Raises
+        ------
+        TableGone
+            The table or a column is not there.
+        Unavailable
+            The server does not answer or refuses.
+        """
+        kinds = [class_of(column) for column in table.columns]
+        wanted = [_ARROW[kind] for kind in kinds]
+        for found in self._stream(_statement(self._place.schema, table, scan)):
+            columns = []
+            for array, kind, type_ in zip(found.columns, kinds, wanted, strict=True):
+                if array.type != type_:
+                    array = array.cast(type_)
+                columns.append(array.view(pa.binary()) if kind == "text" else array)
+            if not all(kinds):
+                decode = _Decoder(table, columns, kinds, classes)
+                columns = [
+                    array if kind else decode(i)
+                    for i, (array, kind) in enumerate(zip(columns, kinds, strict=True))
+                ]
+            yield Batch(columns, kinds)
+
+    def cell_classes(self, table: Table) -> CellClasses:
+        """What `buttress_cells` says of a table's cells."""
+        statement = sql.SQL(
+            "SELECT row_key, row_id, column_name, storage_class FROM {} WHERE table_name = {}"
+        ).format(sql.Identifier(self._place.schema, "buttress_cells"), sql.Literal(table.name))
+        classes = CellClasses(table)
+        try:
+            for found in self._stream(statement.as_string()):
+                classes.add(*(column.to_pylist() for column in found.columns))
+        except BaseException:
+            classes.close()
+            raise
+        return classes
+
+    def _stream(self, statement: str) -> Iterator[pa.RecordBatch]:
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.adbc_statement.set_options(**{_BATCH_OPTION: str(_BATCH_BYTES)})
+                cursor.execute(statement)
+                yield from cursor.fetch_record_batch()
+        except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
+            if getattr(error, "sqlstate", None) in _GONE:
+                raise TableGone(_first_line(error)) from None
+            raise _unavailable(self._place, error) from error
+
+
+_BATCH_OPTION = adbc_driver_postgresql.StatementOptions.BATCH_SIZE_HINT_BYTES.value
+
+
+def _unavailable(place: Place, error: Exception) -> ButtressError:
+    return Unavailable(
+        f"reading {place.target.label} for the proof failed: {_first_line(error)}",
+        hint="See that the server is running and lets this user read, then run it again.",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else repr(error)
+
+
+def _statement(schema: str, table: Table, scan: Scan) -> str:
+    cells = ", ".join(_decoded(column) for column in table.columns)
+    statement = f"SELECT {cells} FROM {sql.Identifier(schema, table.target).as_string()} AS t"
+    conditions = []
+    if table.key and (scan.low is not None or scan.high is not None):
+        first = f"t.{sql.Identifier(table.column(table.key[0]).target).as_string()}"
+        if scan.low is not None:
+            # The last range also has what no key of the source can be.
+            null = f" OR {first} IS NULL" if scan.high is None else ""
+            conditions.append(f"({first} >= '{scan.low}'::bigint{null})")
+        if scan.high is not None:
+            conditions.append(f"{first} < '{scan.high}'::bigint")
+    if conditions:
+        statement += " WHERE " + " AND ".join(conditions)
+    if scan.ordered:
+        statement += " ORDER BY " + ", ".join(_sorted(table.column(name)) for name in table.key)
+    return statement
+
+
+def _decoded(column: Column) -> str:
+    """The SQLite value behind a cell; one that no value stands behind becomes a value nobody has.
+
+    Decoding alone would let a fraction of a second pass where the rule's shape shows none.
+    """
+    crossing = rule(column.rule)
+    cell = f"t.{sql.Identifier(column.target).as_string()}"
+    decoded = f"({crossing.decode_sql.format(c=cell)})::{_CAST[crossing.decoded]}"
+    exact = _exact(crossing.name, crossing.type).format(c=cell)
+    if not exact:
+        return decoded
+    otherwise = f"{cell}::text" if crossing.decoded == "text" else _NOBODY[crossing.decoded]
+    return f"CASE WHEN {cell} IS NULL THEN NULL WHEN {exact} THEN {decoded} ELSE {otherwise} END"
+
+
+_NOBODY = {"integer": "(-9223372036854775807 - 1)", "real": "'NaN'::float8"}
+
+
+def _exact(name: str, type_: str) -> str:
+    """The condition on `{c}` under which decoding it loses nothing; empty when it never does."""
+    if type_ not in _FIRST:
+        return ""
+    conditions = ["isfinite({c})"]
+    if name != "julian day":
+        # PostgreSQL writes years before Christ with the same digits.
+        conditions.append(f"{{c}} >= '{_FIRST[type_]}'::{type_}")
+    shown = name.removeprefix("timestamp(").removesuffix(")").split(", ")[1:2]
+    if shown == ["0"] or name == "unix seconds":
+        conditions.append("date_trunc('second', {c}) = {c}")
+    if shown == ["3"] or name == "unix milliseconds":
+        conditions.append("date_trunc('milliseconds', {c}) = {c}")
+    return f"({' AND '.join(conditions)})"
+
+
+_FIRST = {
+    "date": "0001-01-01",
+    "timestamp without time zone": "0001-01-01 00:00:00",
+    "timestamp with time zone": "0001-01-01 00:00:00+00",
+}
+
+
+def _sorted(column: Column) -> str:
+    cell = f"t.{sql.Identifier(column.target).as_string()}"
+    return f'{cell} COLLATE "C"' if column.rule == "text" else cell
+
+
+class _Decoder:
+    """Columns whose cells have several classes, from the target's text to tagged form."""
+
+    def __init__(
+        self, table: Table, columns: list[pa.Array], kinds: list[str], classes: CellClasses | None
+    ) -> None:
+        self._table = table
+        self._texts = columns
+        self._kinds = kinds
+        self._mixed: list[dict[str, str]] = []
+        if classes is not None and classes.lines:
+            self._mixed = [classes.take(key) for key in self._row_keys()]
+
+    def __call__(self, i: int) -> pa.Array:
+        column = self._table.columns[i]
+        texts: list[str | None] = self._texts[i].to_pylist()
+        cells: list[Cell]
+        if column.rule == "mixed":
+            name = column.name.lower()
+            listed = [cells.get(name, "") for cells in self._mixed] or [""] * len(texts)
+            cells = [
+                _mixed(text, kind or column.usual) for text, kind in zip(texts, listed, strict=True)
+            ]
+        else:
+            decode = rule(column.rule).decode
+            assert decode is not None
+            cells = [None if text is None else _number(decode, text) for text in texts]
+        return pa.array([tag(cell) for cell in cells], pa.binary())
+
+    def _row_keys(self) -> Iterator[str]:
+        table = self._table
+        places = (
+            key_positions(table)
+            if table.key
+            else [i for i, column in enumerate(table.columns) if not column.generated]
+        )
+        rules = [table.columns[i].rule for i in places]
+        lists = [list(map(_plain, self._key_cells(i))) for i in places]
+        for values in zip(*lists, strict=True):
+            yield row_key(rules, list(values))
+
+    def _key_cells(self, i: int) -> list[Cell]:
+        column = self._table.columns[i]
+        if self._kinds[i]:
+            return python_cells(self._texts[i], self._kinds[i])
+        texts = self._texts[i].to_pylist()
+        if column.rule == "mixed":
+            return [None if text is None else bytearray(text.encode()) for text in texts]
+        decode = rule(column.rule).decode
+        assert decode is not None
+        return [None if text is None else _number(decode, text) for text in texts]
+
+
+def _plain(cell: Cell) -> SqliteValue:
+    return cell.decode(errors="replace") if isinstance(cell, bytearray) else cell
+
+
+def _number(decode: Callable[[str, str], SqliteValue], text: str) -> Cell:
+    try:
+        value = decode(text, "")
+    except (ValueError, ArithmeticError):
+        return bytearray(text.encode())
+    return bytearray(value.encode()) if isinstance(value, str) else value
+
+
+def _mixed(text: str | None, kind: str) -> Cell:
+    """The cell that stands as `text` in a column of rule `mixed`; any other spelling is a text."""
+    if text is None:
+        return None
+    found: Cell = bytearray(text.encode())
+    try:
+        if kind == "integer" and str(int(text)) == text:
+            found = int(text)
+        elif kind == "real" and repr(float(text)) == text:
+            found = float(text)
+        elif kind == "blob" and bytes.fromhex(text).hex() == text:
+            found = bytes.fromhex(text)
+    except ValueError:
+        return bytearray(text.encode())
+    return found
+
+
+class CellClasses:
+    """The lines of `buttress_cells` for one table, each to be used once; kept outside memory."""
+
+    def __init__(self, table: Table) -> None:
+        self._usual = {column.name.lower(): column.usual for column in table.columns}
+        # An unnamed database is a temporary file that SQLite removes.
+        self._lines = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._lines.execute("PRAGMA synchronous = OFF")
+        self._lines.execute(
+            "CREATE TABLE line (row_key TEXT, row_id INTEGER, name TEXT, class TEXT)"
+        )
+        self._lines.execute("CREATE INDEX by_key ON line (row_key, row_id)")
+        self._lines.execute("BEGIN")
+        self.lines = 0
+
+    def add(
+        self,
+        row_keys: list[str],
+        row_ids: list[int | None],
+        names: list[str],
+        classes: list[str],
+    ) -> None:
+        """Remember these lines."""
+        self._lines.executemany(
+            "INSERT INTO line VALUES (?, ?, ?, ?)",
+            zip(row_keys, row_ids, map(str.lower, names), classes, strict=True),
+        )
+        self.lines += len(row_keys)
+
+    def take(self, row_key: str) -> dict[str, str]:
+        """The classes by column of one row of that name; the next call, those of its duplicate."""
+        found = self._lines.execute(
+            "SELECT rowid, row_id, name, class FROM line WHERE row_key = ? "
+            "ORDER BY row_id LIMIT 2000",
+            (row_key,),
+        ).fetchall()
+        if not found:
+            return {}
+        taken: dict[str, str] = {}
+        for number, row_id, name, kind in found:
+            # A second line for the same cell stays, and is reported as left over.
+            if row_id != found[0][1] or name in taken or name not in self._usual:
+                continue
+            taken[name] = kind
+            self._lines.execute("DELETE FROM line WHERE rowid = ?", (number,))
+        return taken
+
+    def left(self) -> Iterator[tuple[str, str, str]]:
+        """Lines nobody took: row, column and class of cells that do not exist."""
+        yield from self._lines.execute("SELECT row_key, name, class FROM line")
+
+    def close(self) -> None:
+        """Remove them."""
+        self._lines.close()
+
+
+def classes_of(table: Table) -> list[str]:
+    """The class of each column's cells as the target gives them."""
+    return [class_of(column) for column in table.columns]
+
+
+def empty_batch(table: Table) -> Batch:
+    """No rows of that table."""
+    made = [column_of([], class_of(column)) for column in table.columns]
+    return Batch([array for array, _ in made], [kind for _, kind in made])

@@ -1,0 +1,34 @@
+"""Numbers, moments and foreign text as people read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from buttress.mover.page import visible
+
+
+def count(number: int) -> str:
+    """`1,234,567`."""
+    return f"{number:,}"
+
+
+def moment(at: datetime, timezone: str | None = None) -> str:
+    """`22 Nov 2026, 16:05` in the reader's time zone, UTC and said so when it is unknown."""
+    try:
+        zone = ZoneInfo(timezone) if timezone else None
+    except (ZoneInfoNotFoundError, ValueError):
+        zone = None
+    local = at.astimezone(zone or UTC)
+    return f"{local.day} {local:%b %Y, %H:%M}{'' if zone else ' UTC'}"
+
+
+def file_name(path: str) -> str:
+    """The last part of a path, whichever system wrote it."""
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2] or path
+
+
+def plain(text: str) -> str:
+    """Text from elsewhere, which Markdown then shows as it is."""
+    marks = "\\`*_{}[]()#+-.!|~$:<>&"
+    return "".join(f"\\{letter}" if letter in marks else letter for letter in visible(text))
