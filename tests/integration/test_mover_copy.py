@@ -143,6 +143,37 @@ def test_text_and_blobs_arrive_byte_by_byte(
     assert quarantined(staging) == []
 
 
+@pytest.mark.parametrize("rowid", ["", "WITHOUT ROWID"])
+@pytest.mark.parametrize("large", [1, 100, 150, 200])
+def test_large_cells_among_small_ones_leave_no_row_out(
+    tmp_path: Path, target: Target, staging: psycopg.Connection, rowid: str, large: int
+) -> None:
+    source = build(
+        tmp_path / "a.db",
+        f"CREATE TABLE t(k INTEGER PRIMARY KEY, b BLOB) {rowid}",
+        f"INSERT INTO t SELECT value, zeroblob(iif(value = {large}, 500000, 5))"
+        f" FROM {series(1, 200)}",
+    )
+    plan = planned(source, {"k": "integer", "b": "blob"}, rowid="" if rowid else "rowid", key=["k"])
+
+    copied(plan, target)
+
+    rows = found(staging, "SELECT k, length(b) FROM t ORDER BY k")
+    assert rows == [(k, 500_000 if k == large else 5) for k in range(1, 201)]
+
+
+def test_a_table_named_like_one_of_postgresqls_own_is_filled(
+    tmp_path: Path, target: Target, staging: psycopg.Connection
+) -> None:
+    source = build(tmp_path / "a.db", "CREATE TABLE t(oid TEXT)", "INSERT INTO t VALUES ('x')")
+    plan = planned(source, {"oid": "text"}, rowid="rowid")
+    plan.tables[0].target = "pg_class"
+
+    assert copied(plan, target)[0].rows == 1
+
+    assert found(staging, f"SELECT oid FROM {STAGING}.pg_class") == [("x",)]
+
+
 def test_rowids_at_both_ends_and_far_apart_are_copied_once(
     tmp_path: Path, target: Target, staging: psycopg.Connection
 ) -> None:
@@ -642,7 +673,7 @@ def test_memory_stays_flat_with_large_cells(
         "CREATE TABLE t(id INTEGER PRIMARY KEY, b BLOB, s TEXT)",
         f"INSERT INTO t SELECT value, x'01', 'small' FROM {series(1, 500)}",
         f"INSERT INTO t SELECT value, randomblob(24000000), 'large' FROM {series(501, 508)}",
-        "INSERT INTO t VALUES (509, NULL, char(0))",
+        "INSERT INTO t VALUES (509, randomblob(24000000), char(0))",
     )
     plan = planned(source, {"id": "integer", "b": "blob", "s": "text"}, key=["id"])
     with closing(target.connect()) as connection:

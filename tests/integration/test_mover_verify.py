@@ -8,10 +8,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-import buttress.mover.verify as verify_room
 from buttress.mover.plan import Column, Plan, Table, Unreadable
 from buttress.mover.report import Difference, Proof, TableProof
 from buttress.mover.target import Target
+from buttress.mover.verify import prove
 
 SOURCE = """
 CREATE TABLE item (id INTEGER PRIMARY KEY, real, text TEXT, blob BLOB, moment TEXT, day TEXT,
@@ -210,7 +210,7 @@ class Moved:
 
     def prove(self, *, unreadable: list[Unreadable] | None = None, workers: int = 1) -> Proof:
         target = Target(self.conninfo, "the target", "public", "public__move_1")
-        return verify_room.prove(
+        return prove(
             self.plan,
             self.snapshot,
             target,

@@ -28,7 +28,7 @@ def test_a_system_column_is_renamed_in_a_table_only(name: str) -> None:
 def test_names_of_our_own_tables_are_renamed() -> None:
     renamed = names.relations().take("buttress_moves")
 
-    assert not renamed.startswith(names.RESERVED_PREFIX)
+    assert not renamed.startswith(names.RESERVED_PREFIXES)
     assert names.columns().take("buttress_moves") == "buttress_moves"
 
 

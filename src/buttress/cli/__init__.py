@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version as installed_version
 from typing import Annotated
 
 import typer
@@ -34,6 +33,8 @@ cli.add_typer(apps.app, name="apps")
 
 def show_version(wanted: bool) -> None:
     """Print the version and leave."""
+    from importlib.metadata import version as installed_version
+
     if wanted:
         out.print(f"buttress {installed_version('buttress')}")
         raise typer.Exit

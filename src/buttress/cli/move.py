@@ -101,13 +101,14 @@ def move(
 
       buttress move prototype.db --schema shop --skip logs --skip cache
     """
-    from buttress import mover
     from buttress.cli.move_progress import progress_on
+    from buttress.mover import move as move_file
+    from buttress.mover.report import MoveReport
 
     settings = load_settings()
     try:
         with progress_on(err) as progress:
-            result = mover.move(
+            result = move_file(
                 source,
                 to,
                 schema=schema,
@@ -123,7 +124,7 @@ def move(
                 settings=settings,
             )
     except MoveMismatch as mismatch:
-        if isinstance(mismatch.report, mover.MoveReport):
+        if isinstance(mismatch.report, MoveReport):
             _show(mismatch.report, json=json)
         raise
     _show(result, json=json)
@@ -152,12 +153,12 @@ def verify(
 
       buttress verify prototype.db --to postgresql://me:secret@host/shop
     """
-    from buttress import mover
     from buttress.cli.move_progress import progress_on
+    from buttress.mover import check_again
 
     settings = load_settings()
     with progress_on(err) as progress:
-        result = mover.verify(
+        result = check_again(
             source, to, schema=schema, workers=workers, progress=progress, settings=settings
         )
     _show(result, json=json)

@@ -86,30 +86,35 @@ def _compare(
     def source() -> Generator[tuple[Cell, ...], None, None]:
         with closing(_source_rows(snapshot, source_view)) as rows:
             for row in _in_time(rows, deadline):
-                yield tuple(map(_source_cell, row, kinds))
+                yield tuple(map(source_cell, row, kinds))
 
     def target() -> Generator[tuple[Cell, ...], None, None]:
         with closing(_target_rows(connection, target_view)) as rows:
             for row in _in_time(rows, deadline):
-                yield tuple(map(_target_cell, row))
+                yield tuple(map(target_cell, row))
 
     left, left_rows = _digests(source, max_rows)
     if left_rows > max_rows:
         return f"has more than {max_rows} rows, too many to compare"
     right, right_rows = _digests(target, left_rows)
-    if left == right:
-        return ""
     if left_rows != right_rows:
         other = "more" if right_rows > left_rows else str(right_rows)
         return f"SQLite gives {left_rows} rows, PostgreSQL {other}"
-    return _difference(source, target, left, right)
+    return _difference(source, target, left, right) if left != right else ""
 
 
 def _column_kinds(connection: psycopg.Connection, view: str) -> list[str]:
-    """The PostgreSQL type of every column."""
+    """What the columns of a view hold."""
     # Never prepared: a view of the same name may have had other columns a moment ago.
     statement = sql.SQL("SELECT * FROM {} LIMIT 0").format(sql.Identifier(view))
     found = connection.execute(statement, prepare=False)
+    return cell_kinds(connection, found.description)
+
+
+def cell_kinds(
+    connection: psycopg.Connection, description: Sequence[psycopg.Column] | None
+) -> list[str]:
+    """What cells of SQLite have to become to compare with each column of a result."""
     names = {
         "timestamp": "moment",
         "timestamptz": "moment",
@@ -119,7 +124,7 @@ def _column_kinds(connection: psycopg.Connection, view: str) -> list[str]:
         "json": "text",
     }
     kinds = []
-    for column in found.description or []:
+    for column in description or []:
         known = connection.adapters.types.get(column.type_code)
         kinds.append(names.get(known.name if known else "", ""))
     return kinds
@@ -153,8 +158,8 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _source_cell(value: object, kind: str) -> Cell:
-    """One cell of SQLite, in the form its PostgreSQL counterpart takes."""
+def source_cell(value: object, kind: str) -> Cell:
+    """One cell of SQLite, in the form its PostgreSQL counterpart takes (`cell_kinds`)."""
     if value is None:
         return "n"
     if kind == "moment":
@@ -168,7 +173,8 @@ def _source_cell(value: object, kind: str) -> Cell:
     return f"t{value}"
 
 
-def _target_cell(value: object) -> Cell:
+def target_cell(value: object) -> Cell:
+    """One cell of PostgreSQL, in the form in which equal cells are equal."""
     if value is None:
         return "n"
     if isinstance(value, bool):
@@ -302,11 +308,11 @@ def _without_near(
     rest: Counter[tuple[Cell, ...]] = Counter()
     for row in sorted(left.elements(), key=_numbers):
         candidates = waiting.get(_words(row), [])
-        near = next((other for other in candidates if _near(row, other)), None)
-        if near is None:
+        match = next((other for other in candidates if near(row, other)), None)
+        if match is None:
             rest[row] += 1
         else:
-            candidates.remove(near)
+            candidates.remove(match)
     return rest, Counter(row for rows in waiting.values() for row in rows)
 
 
@@ -327,7 +333,7 @@ def _as_float(cell: Cell) -> float:
     return float(cell[1:]) if isinstance(cell, str) else cell
 
 
-def _near(one: tuple[Cell, ...], other: tuple[Cell, ...]) -> bool:
+def near(one: tuple[Cell, ...], other: tuple[Cell, ...]) -> bool:
     """Whether all numbers agree; integers exactly, unless the other side has a real."""
     for left, right in zip(one, other, strict=True):
         if left == right:

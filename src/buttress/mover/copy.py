@@ -100,7 +100,10 @@ class _Child:
     def __init__(self) -> None:
         # -P: nothing in the folder somebody works in may stand in for a module.
         command = [sys.executable, "-P", "-m", "buttress.mover.worker"]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # In a group of its own Ctrl-C does not reach it: this process decides what becomes of it.
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
+        )
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self._orders, self.answers = self.process.stdin, self.process.stdout

@@ -30,8 +30,7 @@ from buttress.mover.read import (
 )
 from buttress.mover.side_tables import (
     MixedCell,
-    QuarantinedRow,
-    kept,
+    Refusal,
     key_of,
     key_places,
     write_cells,
@@ -215,7 +214,7 @@ class _Careful:
         self._cast = any(map(is_cast, table.stored))
         self._mixed = _Mixed(table)
         self._copied = self._quarantined = 0
-        self._refused: list[QuarantinedRow] = []
+        self._refused: list[Refusal] = []
 
     def copy(self, chunk: Chunk) -> Copied:
         """Copy the chunk inside the caller's transaction."""
@@ -242,7 +241,7 @@ class _Careful:
     def _flush(self, ready: Sequence[_Ready]) -> None:
         self._send(ready)
         if self._refused:
-            write_quarantine(self._connection, self._refused)
+            write_quarantine(self._connection, self._plan, self._table, self._refused)
             self._refused = []
 
     def _send(self, ready: Sequence[_Ready]) -> None:
@@ -279,14 +278,11 @@ class _Careful:
             rows = [one.encoded for one in ready]
             return insert_cast(self._connection, self._table, self._place, rows)
         with self._connection.cursor() as cursor, cursor.copy(self._statement) as copy:
-            copy.write(SIGNATURE)
-            for one in ready:
-                copy.write(one.encoded)
-            copy.write(TRAILER)
+            copy.write(b"".join([SIGNATURE, *(one.encoded for one in ready), TRAILER]))
         return {}
 
     def _refuse(self, row: Row, place: int | None, reason: str) -> None:
-        self._refused.append(kept(self._plan, self._table, row, place, reason))
+        self._refused.append(Refusal(row, place, reason))
         self._quarantined += 1
 
     def _offending(self, error: psycopg.Error) -> int | None:

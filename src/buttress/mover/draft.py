@@ -42,7 +42,7 @@ class Draft:
         Only rule `mixed` can do that: the integer 1 and the text '1' have the same target text.
         """
         mixed = {fold(name) for name in columns if self.table.column(name).rule == "mixed"}
-        if not mixed:
+        if all(len(self.facts_of(name).classes) < 2 for name in mixed):
             return False
         connection.create_scalar_function("target_text", _target_text, 1, deterministic=True)
         terms = [

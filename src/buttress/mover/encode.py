@@ -125,6 +125,13 @@ class Encoder:
         return encoded
 
 
+def binary_fields(wires: Sequence[str], values: Sequence[object]) -> bytes:
+    """Values as they stand in a row of binary COPY: each after its length, without their count."""
+    encoded = bytearray()
+    format_row_binary(values, _dumpers(wires), encoded)
+    return bytes(encoded[2:])
+
+
 class _Context:
     """How the driver encodes here: blobs by its quick dumper, which it keeps for `bytes` alone."""
 

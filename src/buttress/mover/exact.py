@@ -35,7 +35,11 @@ class Candidate:
         """Whether the column may have this value."""
         if self.rfc and not (isinstance(value, str) and _RFC_UUID.fullmatch(value)):
             return False
-        return values.rule(self.rule).holds(value)
+        try:
+            return values.rule(self.rule).holds(value)
+        except ArithmeticError:
+            # A number with more digits than Python's decimals have.
+            return False
 
 
 @dataclass(frozen=True)
@@ -192,8 +196,11 @@ def _sufficient_moment(c: str, width: int, separator: str, digits: str, zone: st
 
 def _sufficient_decimal(c: str, precision: int, scale: int) -> str:
     """Reals of up to 15 digits are the same number in decimal and in binary."""
-    whole = precision - scale
-    integers = f"{c} > -1{'0' * whole} AND {c} < 1{'0' * whole}" if whole < 19 else "true"
+    # Python's decimals compute with 28 digits, SQLite's integers have up to 19.
+    whole = min(precision, 28) - scale
+    integers = "true" if whole >= 19 else "false"
+    if 0 <= whole < 19:
+        integers = f"{c} > -1{'0' * whole} AND {c} < 1{'0' * whole}"
     limit = f"1e{min(precision, 15) - scale}"
     reals = (
         f"{c} > -{limit} AND {c} < {limit} AND round({c}, {scale}) = {c}"

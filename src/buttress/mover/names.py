@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 LIMIT_BYTES = 63
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
-RESERVED_PREFIX = "buttress_"
+RESERVED_PREFIXES = ("buttress_", "pg_")
+"""Ours, and those of PostgreSQL's catalogue, which is searched before any schema."""
 
 
 def _is_system_column(name: str) -> bool:
@@ -21,7 +22,7 @@ def _is_system_column(name: str) -> bool:
 
 
 def _is_reserved(name: str) -> bool:
-    return name.startswith(RESERVED_PREFIX)
+    return name.startswith(RESERVED_PREFIXES)
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Namespace:
 
 
 def relations() -> Namespace:
-    """Tables, indexes and views of one schema share their names; ours start with `buttress_`."""
+    """Tables, indexes and views of one schema share their names; some are taken."""
     return Namespace(_is_reserved)
 
 
@@ -72,7 +73,7 @@ def _with_hash(wanted: str, attempt: int) -> str:
     seed = wanted if attempt == 0 else f"{wanted}\0{attempt}"
     digits = hashlib.sha256(seed.encode()).hexdigest()[:8]
     stem = wanted.replace("\0", "") or "unnamed"
-    if stem.startswith(RESERVED_PREFIX):
+    if stem.startswith(RESERVED_PREFIXES):
         stem = f"source_{stem}"
     room = LIMIT_BYTES - len(digits) - 1
     return f"{stem.encode()[:room].decode(errors='ignore')}_{digits}"

@@ -14,7 +14,8 @@ from buttress.mover.draft import Draft
 from buttress.mover.exact import share_that_is_no_text
 from buttress.mover.plan import Column, NotCarried, Plan, Table
 from buttress.mover.profile import ColumnFacts, TableFacts, in_parallel, scan
-from buttress.mover.schema import Schema, SourceColumn, SourceTable, fold, read_schema
+from buttress.mover.schema import Schema, SourceColumn, SourceTable, fold
+from buttress.mover.schema_reader import read_schema
 from buttress.mover.source import open_snapshot
 from buttress.mover.types import Choice, Decision, decide, reconcile
 

@@ -103,15 +103,18 @@ def batches(
     # SQLite itself stops before a large cell: looking at every cell from here would cost a third.
     usual = snapshot.limit(apsw.SQLITE_LIMIT_LENGTH, _LARGE_CELL_BYTES)
     try:
-        cursor = snapshot.execute(statement, bindings)
+        cursor: apsw.Cursor | None = None
         while True:
             rows: list[Values] = []
             try:
+                # SQLite steps to the first row while it executes.
+                cursor = cursor or snapshot.execute(statement, bindings)
                 rows.extend(itertools.islice(cursor, rows_at_once))
             except apsw.TooBigError:
                 # What came before the large cell is in `rows` already.
                 read += len(rows)
-                yield rows
+                if rows:
+                    yield rows
                 break
             if not rows:
                 return

@@ -10,7 +10,8 @@ Writers find the tables through the connection's search path. Nothing here commi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from buttress.mover.encode import SIGNATURE, TRAILER, binary_fields
 from buttress.mover.plan import Plan, Table, Unreadable
 from buttress.mover.read import Cell, InvalidText, Row, codec
 from buttress.mover.report import MoveReport, Quarantined
@@ -26,6 +28,8 @@ from buttress.mover.values import cell_text, row_key, rule
 
 EXAMPLES = 1000
 """Rows of the quarantine that a report shows."""
+
+_PIECE = 60_000
 
 _TABLES = {
     "buttress_quarantine": """
@@ -61,16 +65,12 @@ _TABLES = {
 
 
 @dataclass(frozen=True)
-class QuarantinedRow:
-    """A row as `buttress_quarantine` keeps it; nothing of the source row is lost in it."""
+class Refusal:
+    """A source row that goes to quarantine; `place` is the position of its first offending cell."""
 
-    table: str
-    row_id: int | None
-    row_key: str | None
-    column: str | None
+    row: Row
+    place: int | None
     reason: str
-    raw: bytes | None
-    values: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -92,25 +92,6 @@ def create(connection: psycopg.Connection, schema: str) -> None:
                 sql.Identifier(schema, name), sql.SQL(columns)
             )
         )
-
-
-def kept(plan: Plan, table: Table, row: Row, column: int | None, reason: str) -> QuarantinedRow:
-    """The form quarantine keeps of a row; `column` is the position of its first offending cell."""
-    places = key_places(table)
-    if not places and row.rowid is None:
-        places = list(range(len(row.cells)))
-    return QuarantinedRow(
-        table=table.name,
-        row_id=row.rowid,
-        row_key=key_of(table, row, places) if places else None,
-        column=None if column is None else table.stored[column].name,
-        reason=reason,
-        raw=None if column is None else _raw(row.cells[column], plan.encoding),
-        values={
-            stored.name: _cell(cell, plan.encoding)
-            for stored, cell in zip(table.stored, row.cells, strict=True)
-        },
-    )
 
 
 def key_places(table: Table) -> list[int]:
@@ -135,20 +116,44 @@ def key_of(table: Table, row: Row, places: Sequence[int]) -> str:
     return row_key(rules, values)
 
 
-def write_quarantine(connection: psycopg.Connection, rows: Sequence[QuarantinedRow]) -> None:
-    """Add rows to `buttress_quarantine`."""
+def write_quarantine(
+    connection: psycopg.Connection, plan: Plan, table: Table, refusals: Sequence[Refusal]
+) -> None:
+    """Add rows of one table to `buttress_quarantine`, each whole.
+
+    A row may hold a few cells of many megabytes: what is written of them is never all in memory.
+    """
     statement = (
         "COPY buttress_quarantine"
         " (table_name, row_id, row_key, column_name, reason, raw, row_values)"
         " FROM STDIN (FORMAT BINARY)"
     )
+    names = [column.name for column in table.stored]
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(["text", "int8", "text", "text", "text", "bytea", "jsonb"])
-        for row in rows:
-            values = Jsonb(row.values, dumps=msgspec.json.encode)
-            copy.write_row(
-                (row.table, row.row_id, row.row_key, row.column, row.reason, row.raw, values)
+        copy.write(SIGNATURE)
+        for refusal in refusals:
+            row, place = refusal.row, refusal.place
+            fields = binary_fields(
+                ["text", "int8", "text", "text", "text"],
+                (
+                    table.name,
+                    row.rowid,
+                    _quarantine_key(table, row),
+                    None if place is None else names[place],
+                    refusal.reason,
+                ),
             )
+            raw = None if place is None else _raw(row.cells[place], plan.encoding)
+            copy.write(struct.pack(">h", 7) + fields)
+            copy.write(struct.pack(">i", -1 if raw is None else len(raw)))
+            if raw:
+                copy.write(raw)
+            size = sum(map(len, _json(names, row, plan.encoding)))
+            # Binary jsonb is a version, 1, and the text.
+            copy.write(struct.pack(">ib", size + 1, 1))
+            for piece in _json(names, row, plan.encoding):
+                copy.write(piece)
+        copy.write(TRAILER)
 
 
 def write_cells(connection: psycopg.Connection, cells: Sequence[MixedCell]) -> None:
@@ -206,13 +211,48 @@ def newest_move(connection: psycopg.Connection, schema: str) -> MoveReport | Non
     return None if row is None else msgspec.json.decode(row[0], type=MoveReport)
 
 
-def _cell(cell: Cell, encoding: str) -> list[str]:
-    """One cell of `row_values`; text that jsonb cannot hold as its bytes in the source."""
-    if isinstance(cell, InvalidText):
-        return ["text:hex", cell.raw.hex()]
-    if isinstance(cell, str) and "\0" in cell:
-        return ["text:hex", cell.encode(codec(encoding)).hex()]
-    return cell_text(cell)
+def _quarantine_key(table: Table, row: Row) -> str | None:
+    """The row's key; the whole row when it has neither key nor rowid."""
+    places = key_places(table)
+    if not places and row.rowid is None:
+        places = list(range(len(row.cells)))
+    return key_of(table, row, places) if places else None
+
+
+def _json(names: Sequence[str], row: Row, encoding: str) -> Iterator[bytes]:
+    """`row_values` in pieces: an object of `values.cell_text` for each column.
+
+    Text that jsonb cannot hold is `["text:hex", …]`, its bytes in the source.
+    """
+    mark = b"{"
+    for name, cell in zip(names, row.cells, strict=True):
+        yield mark + msgspec.json.encode(name) + b":["
+        mark = b","
+        if isinstance(cell, InvalidText):
+            kind, content = "text:hex", _hex(cell.raw)
+        elif isinstance(cell, str) and "\0" in cell:
+            kind, content = "text:hex", _hex(cell.encode(codec(encoding)))
+        elif isinstance(cell, bytes):
+            kind, content = "blob", _hex(cell)
+        elif isinstance(cell, str):
+            kind, content = "text", _escaped(cell)
+        else:
+            kind, text = cell_text(cell)
+            content = _escaped(text)
+        yield b'"%s","' % kind.encode()
+        yield from content
+        yield b'"]'
+    yield b"}"
+
+
+def _hex(raw: bytes) -> Iterator[bytes]:
+    for start in range(0, len(raw), _PIECE):
+        yield raw[start : start + _PIECE].hex().encode()
+
+
+def _escaped(text: str) -> Iterator[bytes]:
+    for start in range(0, len(text), _PIECE):
+        yield msgspec.json.encode(text[start : start + _PIECE])[1:-1]
 
 
 def _raw(cell: Cell, encoding: str) -> bytes | None:

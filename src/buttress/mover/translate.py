@@ -16,10 +16,17 @@ from buttress.mover.sqlite_tokens import closing, split, text_of, tokens
 from buttress.mover.translate_comparisons import folded
 from buttress.mover.translate_defaults import default
 from buttress.mover.translate_expressions import condition as boolean
-from buttress.mover.translate_expressions import term, without_parentheses
+from buttress.mover.translate_expressions import term
 from buttress.mover.translate_scope import Scope, parsed, table_relation
 from buttress.mover.translate_stores import assigned
-from buttress.mover.translate_terms import Term, Untranslatable, plain, quoted, regular
+from buttress.mover.translate_terms import (
+    Term,
+    Untranslatable,
+    plain,
+    quoted,
+    regular,
+    without_parentheses,
+)
 from buttress.mover.translate_triggers import translate_trigger
 from buttress.mover.translate_views import translate_view
 

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from buttress.mover.plan import Column
 from buttress.mover.translate_dates import NOW
-from buttress.mover.translate_expressions import term, without_parentheses
+from buttress.mover.translate_expressions import term
 from buttress.mover.translate_scope import Scope, parsed
 from buttress.mover.translate_stores import assigned
 from buttress.mover.translate_terms import (
@@ -18,6 +18,7 @@ from buttress.mover.translate_terms import (
     numeric_value,
     regular,
     string,
+    without_parentheses,
 )
 
 
@@ -41,7 +42,8 @@ def default(text: str, column: Column) -> str:
     value = _value(node)
     if value.constant:
         return _constant(value, column)
-    return without_parentheses(assigned(value, column))
+    # DEFAULT takes few operators without parentheses.
+    return assigned(value, column)
 
 
 def _uuid(words: str, column: Column) -> str:
@@ -102,7 +104,7 @@ def _moment(node: exp.Expr, column: Column) -> str:
         return ""
     rule = column.rule
     if rule.startswith("timestamp(") and shape in ("datetime", "fraction", "T"):
-        now = "now()" if rule.endswith(("Z)", "+00:00)")) else without_parentheses(NOW)
+        now = "now()" if rule.endswith(("Z)", "+00:00)")) else NOW
         digits = rule.split(", ")[1].rstrip(")")
         if digits in ("6", "auto"):
             return now

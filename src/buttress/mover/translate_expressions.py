@@ -9,20 +9,14 @@ from typing import cast
 from sqlglot import exp
 
 from buttress.mover import translate_json
-from buttress.mover.translate_aggregates import (
-    WINDOW_ONLY,
-    Call,
-    aggregate,
-    is_aggregate,
-    window,
-)
+from buttress.mover.translate_aggregates import is_aggregate
+from buttress.mover.translate_calls import call, filter_term, window_term
 from buttress.mover.translate_comparisons import (
     compare,
     contained,
     glob,
     like,
     operands,
-    sortable,
 )
 from buttress.mover.translate_dates import current, date_function
 from buttress.mover.translate_functions import choice, random_function, scalar
@@ -39,6 +33,7 @@ from buttress.mover.translate_terms import (
     Untranslatable,
     literal,
     truth,
+    without_parentheses,
 )
 
 _DATES = {"date", "time", "datetime", "julianday", "unixepoch", "strftime"}
@@ -53,32 +48,15 @@ def term(node: exp.Expr, scope: Scope) -> Term:
             whole = None
         if whole is not None and whole.sql in scope.keys:
             return whole
-    for kind, compile_node in _NODES.items():
-        if type(node) is kind:
-            return compile_node(node, scope)
-    raise Untranslatable(f"uses {node.sql(dialect='sqlite')[:60]}")
+    compile_node = _NODES.get(type(node))
+    if compile_node is None:
+        raise Untranslatable(f"uses {node.sql(dialect='sqlite')[:60]}")
+    return compile_node(node, scope)
 
 
 def condition(node: exp.Expr, scope: Scope) -> str:
     """The node as a PostgreSQL boolean."""
     return truth(term(node, scope))
-
-
-def without_parentheses(sql: str) -> str:
-    """The expression without a pair of parentheses that encloses all of it."""
-    if not sql.startswith("(") or sql.startswith(("(SELECT", "(WITH")):
-        return sql
-    depth, quote = 0, ""
-    for position, character in enumerate(sql):
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in "'\"":
-            quote = character
-        else:
-            depth += (character == "(") - (character == ")")
-            if depth == 0:
-                return sql[1:-1] if position == len(sql) - 1 else sql
-    return sql
 
 
 def _column(node: exp.Expr, scope: Scope) -> Term:
@@ -289,7 +267,7 @@ def _collate(node: exp.Expr, scope: Scope) -> Term:
 def _function(node: exp.Expr, scope: Scope) -> Term:
     name = str(node.this).lower()
     if is_aggregate(name, len(node.expressions)):
-        return call(node, scope).term()
+        return call(node, scope, term).term()
     arguments = [term(argument, scope) for argument in node.expressions]
     if name in _DATES:
         return date_function(name, arguments, immutable=scope.immutable)
@@ -298,75 +276,6 @@ def _function(node: exp.Expr, scope: Scope) -> Term:
     if name.startswith("json"):
         return translate_json.json_function(name, arguments)
     return scalar(name, arguments)
-
-
-def call(node: exp.Expr, scope: Scope) -> Call:
-    """An aggregate's or window function's call, before FILTER and OVER."""
-    name, nodes, inside = str(node.this).lower(), list(node.expressions), scope.ungrouped()
-    if name in WINDOW_ONLY:
-        return window(name, [term(item, scope) for item in nodes])
-    star = bool(nodes) and isinstance(nodes[0], exp.Star)
-    distinct = bool(nodes) and isinstance(nodes[0], exp.Distinct)
-    if distinct:
-        nodes = [*nodes[0].expressions, *nodes[1:]]
-    order = ""
-    if nodes and isinstance(nodes[-1], exp.Order):
-        order = ", ".join(ordered(item, inside) for item in nodes[-1].expressions)
-        nodes[-1] = nodes[-1].this
-    arguments = [] if star else [term(item, inside) for item in nodes]
-    return aggregate(
-        name, arguments, distinct=distinct, star=star, order=order, scan_order=_scan_order(scope)
-    )
-
-
-def _scan_order(scope: Scope) -> str:
-    """The order in which SQLite reads the rows when nothing else is asked for."""
-    first = scope.relations[0] if scope.relations else None
-    key = first.find(first.rowid) if first and first.rowid else None
-    return key.sql if key else ""
-
-
-def ordered(node: exp.Expr, scope: Scope) -> str:
-    """One term of ORDER BY; NULLs come first in SQLite unless told otherwise."""
-    descending = bool(node.args.get("desc"))
-    nulls = "FIRST" if node.args.get("nulls_first") else "LAST"
-    sql = sortable(term(node.this, scope))
-    return f"{sql}{' DESC' if descending else ''} NULLS {nulls}"
-
-
-def _window(node: exp.Expr, scope: Scope) -> Term:
-    if node.args.get("alias") is not None:
-        raise Untranslatable("uses a named window")
-    function, tail = node.this, ""
-    if isinstance(function, exp.Filter):
-        tail = _filter_clause(function, scope)
-        function = function.this
-    if not isinstance(function, exp.Anonymous):
-        raise Untranslatable("uses an unknown window function")
-    parts = []
-    partitions = [sortable(term(item, scope)) for item in node.args.get("partition_by") or []]
-    if partitions:
-        parts.append(f"PARTITION BY {', '.join(partitions)}")
-    order = node.args.get("order")
-    if order is not None:
-        parts.append("ORDER BY " + ", ".join(ordered(item, scope) for item in order.expressions))
-    if node.args.get("spec") is not None:
-        parts.append(str(node.args["spec"].sql(dialect="postgres")))
-    # Inside OVER aggregates see the grouped rows: their arguments are not aggregated again.
-    opened = replace(scope, keys=None) if scope.keys is None else scope
-    name = str(function.this).lower()
-    if scope.keys is not None and name not in WINDOW_ONLY:
-        raise Untranslatable("an aggregate over a window of groups")
-    return call(function, opened).term(f"{tail} OVER ({' '.join(parts)})")
-
-
-def _filter(node: exp.Expr, scope: Scope) -> Term:
-    return call(node.this, scope).term(_filter_clause(node, scope))
-
-
-def _filter_clause(node: exp.Expr, scope: Scope) -> str:
-    inside = condition(node.args["expression"].this, scope.ungrouped())
-    return f" FILTER (WHERE {without_parentheses(inside)})"
 
 
 def _json_step(*, as_text: bool) -> Callable[[exp.Expr, Scope], Term]:
@@ -421,7 +330,7 @@ _NODES: dict[type[exp.Expr], Callable[[exp.Expr, Scope], Term]] = {
     exp.EQ: _compared("="),
     exp.Escape: _escape,
     exp.Exists: _exists,
-    exp.Filter: _filter,
+    exp.Filter: lambda node, scope: filter_term(node, scope, term),
     exp.Glob: _glob,
     exp.GT: _compared(">"),
     exp.GTE: _compared(">="),
@@ -447,5 +356,5 @@ _NODES: dict[type[exp.Expr], Callable[[exp.Expr, Scope], Term]] = {
     exp.Select: _scalar_query,
     exp.Sub: _arithmetic("-"),
     exp.Subquery: _scalar_query,
-    exp.Window: _window,
+    exp.Window: lambda node, scope: window_term(node, scope, term),
 }

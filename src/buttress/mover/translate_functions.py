@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 
 from buttress.mover.translate_comparisons import compare, folded
+from buttress.mover.translate_formats import formatted, rounded_term
 from buttress.mover.translate_terms import (
     Term,
     Untranslatable,
@@ -15,7 +15,6 @@ from buttress.mover.translate_terms import (
     literal,
     number,
     plain,
-    string,
     text,
     truth,
     unify,
@@ -153,33 +152,6 @@ def _result(value: Term) -> Term:
     return Term("", value.kind, rule=kept, real_or_zero=value.real_or_zero)
 
 
-def exact(value: Term) -> str:
-    """A real as `numeric` with all its binary digits, as far as rounding can need them.
-
-    PostgreSQL's own cast keeps 15 digits: it would round 2.675 (which is 2.67499999…) up.
-    """
-    if value.kind == "integer":
-        return f"{value.sql}::numeric"
-    sql = double(value)
-    return (
-        f"(trunc({sql})::numeric + (({sql} - trunc({sql})) * 4611686018427387904::float8)::bigint"
-        f"::numeric / 4611686018427387904)"
-    )
-
-
-def _round(arguments: list[Term]) -> Term:
-    value = number(arguments[0])
-    digits = arguments[1].value if len(arguments) == 2 else 0
-    if not isinstance(digits, int):
-        raise Untranslatable("round() to a number of digits that is no constant")
-    if value.kind == "integer":
-        return Term(f"{value.sql}::float8", "real")
-    if digits <= 0:
-        sql = double(value)
-        return Term(f"trunc({sql} + sign({sql}) * 0.5)", "real")
-    return Term(f"round({exact(value)}, {min(digits, 30)})::float8", "real")
-
-
 def _extreme(name: str) -> Scalar:
     def apply(arguments: list[Term]) -> Term:
         fitting, model = unify(arguments)
@@ -280,52 +252,6 @@ def _same(arguments: list[Term]) -> Term:
     return replace(arguments[0], affinity="")
 
 
-_CONVERSION = re.compile(r"%(?:%|(0?)(\d*)(?:\.(\d+))?([dsif]))")
-
-
-def _format(arguments: list[Term]) -> Term:
-    pattern = arguments[0].value
-    if not isinstance(pattern, str):
-        raise Untranslatable("format() with a format that is no constant")
-    parts, at, values = [], 0, iter(arguments[1:])
-    for match in _CONVERSION.finditer(pattern):
-        parts.append(string(pattern[at : match.start()]))
-        at = match.end()
-        if match[0] == "%%":
-            parts.append("'%'")
-        else:
-            value = next(values, None)
-            if value is None:
-                raise Untranslatable("format() with too few values")
-            parts.append(_formatted(value, match))
-    parts.append(string(pattern[at:]))
-    if "%" in _CONVERSION.sub("", pattern):
-        raise Untranslatable(f"format() with {pattern!r}")
-    parts = [part for part in parts if part != "''"] or ["''"]
-    return Term(f"({' || '.join(parts)})", "text")
-
-
-def _formatted(value: Term, match: re.Match[str]) -> str:
-    """One conversion of format()."""
-    zero, width, digits, letter = match[1], match[2], match[3], match[4]
-    if letter == "s" and not width and digits is None:
-        return f"coalesce({text(value).sql}, '')"
-    found = number(value)
-    if letter in "di" and digits is None and found.kind in ("integer", "null"):
-        shown = f"coalesce({found.sql}, 0)"
-        if not width:
-            return f"{shown}::text"
-        if not zero:
-            return f"lpad({shown}::text, greatest({width}, length({shown}::text)), ' ')"
-        sign, plus = f"CASE WHEN {shown} < 0 THEN '-' ELSE '' END", f"abs({shown})::text"
-        room = f"greatest({width} - ({shown} < 0)::int, length({plus}))"
-        return f"{sign} || lpad({plus}, {room}, '0')"
-    if letter == "f" and not width:
-        rounded = f"round({exact(found)}, {digits or 6})"
-        return f"coalesce({rounded}, round(0::numeric, {digits or 6}))::text"
-    raise Untranslatable(f"format() with the conversion {match[0]}")
-
-
 _ONE, _TWO, _MANY = range(1, 2), range(2, 3), range(2, 128)
 
 _SCALARS: dict[str, tuple[range, Scalar]] = {
@@ -338,7 +264,7 @@ _SCALARS: dict[str, tuple[range, Scalar]] = {
     "concat_ws": (_MANY, _concat_ws),
     "exp": (_ONE, _real("exp({0})")),
     "floor": (_ONE, _stepped("floor")),
-    "format": (range(1, 128), _format),
+    "format": (range(1, 128), formatted),
     "hex": (_ONE, _hex),
     "if": (_MANY, _iif),
     "ifnull": (_TWO, _coalesce),
@@ -359,10 +285,10 @@ _SCALARS: dict[str, tuple[range, Scalar]] = {
     "pi": (range(1), _real("pi()")),
     "pow": (_TWO, _real("power({0}, {1})", "NOT ({0} < 0 AND {1} <> trunc({1}))")),
     "power": (_TWO, _real("power({0}, {1})", "NOT ({0} < 0 AND {1} <> trunc({1}))")),
-    "printf": (range(1, 128), _format),
+    "printf": (range(1, 128), formatted),
     "quote": (_ONE, _quote),
     "replace": (range(3, 4), _replaced),
-    "round": (range(1, 3), _round),
+    "round": (range(1, 3), rounded_term),
     "rtrim": (range(1, 3), _trimmed("rtrim")),
     "sign": (_ONE, _sign),
     "sqrt": (_ONE, _real("sqrt({0})", "{0} >= 0")),

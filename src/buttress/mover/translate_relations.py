@@ -7,10 +7,10 @@ from dataclasses import replace
 from sqlglot import exp
 
 from buttress.mover.translate_comparisons import compare
-from buttress.mover.translate_expressions import condition, term, without_parentheses
+from buttress.mover.translate_expressions import condition, term
 from buttress.mover.translate_json import document
 from buttress.mover.translate_scope import Output, Relation, Scope, table_relation
-from buttress.mover.translate_terms import Term, Untranslatable, quoted
+from buttress.mover.translate_terms import Term, Untranslatable, quoted, without_parentheses
 
 Merged = frozenset[tuple[str, str]]
 

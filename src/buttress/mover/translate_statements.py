@@ -7,11 +7,17 @@ from dataclasses import dataclass, field, replace
 from sqlglot import exp
 
 from buttress.mover.plan import Column, Table
-from buttress.mover.translate_expressions import condition, term, without_parentheses
+from buttress.mover.translate_expressions import condition, term
 from buttress.mover.translate_relations import named
 from buttress.mover.translate_scope import Output, Relation, Scope
 from buttress.mover.translate_stores import assigned
-from buttress.mover.translate_terms import Term, Untranslatable, quoted, string
+from buttress.mover.translate_terms import (
+    Term,
+    Untranslatable,
+    quoted,
+    string,
+    without_parentheses,
+)
 
 LEAVE = "RETURN NULL;"
 """RAISE(IGNORE): PostgreSQL does not do to the row what fired the trigger."""

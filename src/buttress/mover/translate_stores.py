@@ -92,6 +92,6 @@ def _native(value: Term, column: Column) -> str:
         return f"to_timestamp({found.sql})"
     if column.rule == "unix milliseconds" and found.kind == "integer":
         return f"(timestamptz 'epoch' + {found.sql} * interval '1 millisecond')"
-    if column.rule in ("json", "uuid") and found.kind == "text":
+    if column.rule in ("json", "uuid") and found.kind == "text" and not found.constant:
         return f"{regular(found)}::{short_type(column.rule)}"
     raise Untranslatable(f"stores a {found.kind} in a column of rule {column.rule}")

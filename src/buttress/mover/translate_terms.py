@@ -119,6 +119,23 @@ def affinity_of(declared: str) -> Affinity:
     return "real" if any(part in name for part in ("REAL", "FLOA", "DOUB")) else "numeric"
 
 
+def without_parentheses(sql: str) -> str:
+    """The expression without a pair of parentheses that encloses all of it."""
+    if not sql.startswith("(") or sql.startswith(("(SELECT", "(WITH")):
+        return sql
+    depth, quote = 0, ""
+    for position, character in enumerate(sql):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        else:
+            depth += (character == "(") - (character == ")")
+            if depth == 0:
+                return sql[1:-1] if position == len(sql) - 1 else sql
+    return sql
+
+
 def column_term(sql: str, column: Column) -> Term:
     """A reference to a column of a moved table."""
     found = Term(

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from buttress.mover.plan import Plan
 from buttress.mover.sqlite_tokens import Token, split, text_of, tokens
-from buttress.mover.translate_expressions import condition, without_parentheses
+from buttress.mover.translate_expressions import condition
 from buttress.mover.translate_scope import Relation, Scope, parsed, table_relation
 from buttress.mover.translate_statements import LEAVE, Statement, statement
-from buttress.mover.translate_terms import Untranslatable, quoted, string
+from buttress.mover.translate_terms import Untranslatable, quoted, string, without_parentheses
 from buttress.mover.translate_views import plan_scope, view_query
 
 

@@ -63,10 +63,19 @@ class Decision:
     faithful: Choice
     empty: bool = False
     """No value forbids another rule."""
+    is_rowid: bool = False
 
     def fall_back(self, why: str) -> Decision:
         """The decision for the plain type."""
         return replace(self, chosen=replace(self.faithful, why=f"{self.faithful.why}; {why}"))
+
+    def as_mixed(self) -> Decision:
+        """The same values as text of mixed classes; a rowid stays an integer."""
+        if self.chosen.rule not in ("integer", "real", "text") or self.is_rowid:
+            return self
+        mixed = values.rule("mixed").type
+        chosen = replace(self.chosen, rule="mixed", type=mixed, usual=self.chosen.rule)
+        return replace(self, chosen=chosen)
 
 
 def decide(
@@ -85,7 +94,7 @@ def decide(
     """
     if table.rowid_alias and column.name == table.rowid_alias:
         choice = _choice("integer", "the rowid: always an integer")
-        return Decision(choice, choice)
+        return Decision(choice, choice, is_rowid=True)
     if not facts.classes:
         return _without_values(column, compared)
     hint = hint_of(column.declared)
@@ -127,7 +136,7 @@ def reconcile(
         changed = False
         for child, parent in links:
             ours, theirs = decisions[child], decisions[parent]
-            if ours.chosen.type == theirs.chosen.type:
+            if _alike(ours.chosen, theirs.chosen):
                 continue
             if ours.empty:
                 why = f"no values; the type of {parent[0]}.{parent[1]}, which it references"
@@ -137,10 +146,23 @@ def reconcile(
                 decisions[parent] = replace(theirs, chosen=replace(ours.chosen, why=why))
             else:
                 why = f"{child[0]}.{child[1]} references {parent[0]}.{parent[1]}"
-                decisions[child], decisions[parent] = ours.fall_back(why), theirs.fall_back(why)
+                decisions[child], decisions[parent] = _both_plain(ours, theirs, why)
             changed |= decisions[child] != ours or decisions[parent] != theirs
         if not changed:
             return
+
+
+def _alike(left: Choice, right: Choice) -> bool:
+    return left.type == right.type and (left.rule == "mixed") == (right.rule == "mixed")
+
+
+def _both_plain(ours: Decision, theirs: Decision, why: str) -> tuple[Decision, Decision]:
+    """The plain types of both; text of mixed classes compares only with its like."""
+    plain = ours.fall_back(why), theirs.fall_back(why)
+    rules = {decision.chosen.rule for decision in (ours, theirs, *plain)}
+    if "mixed" in rules:
+        return plain[0].as_mixed(), plain[1].as_mixed()
+    return plain
 
 
 def _choice(rule: str, why: str) -> Choice:
@@ -271,4 +293,6 @@ def _why_native(column: SourceColumn, facts: ColumnFacts, rule: str) -> str:
         described = {"uuid": "UUIDs", "timestamp": "dates and times of one shape"}.get(
             kind, f"numbers that fit {rule}"
         )
+    if facts.values == 1:
+        return f"declared {column.declared} and its one value fits ({described})"
     return f"declared {column.declared} and all {facts.values:,} values are {described}"

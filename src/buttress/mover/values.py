@@ -19,7 +19,7 @@ import struct
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 SqliteValue = None | int | float | str | bytes
 
@@ -173,7 +173,8 @@ def _decimal(precision: int, scale: int) -> Rule:
         exact = _numeric(value)
         if not exact.is_finite():
             raise Unholdable("an infinity in a column of decimals")
-        rounded = round(exact, scale)
+        with localcontext(prec=_DIGITS):
+            rounded = round(exact, scale)
         if rounded != exact or abs(rounded) >= Decimal(10) ** (precision - scale):
             raise Unholdable(f"a number that does not fit numeric({precision},{scale})")
         if not same(_decimal_back(str(rounded), ""), value):
@@ -378,6 +379,8 @@ for _separator in ("space", "T"):
             _rule = _timestamp(_separator, _digits, _zone)
             _RULES[_rule.name] = _rule
 
+_DIGITS = 1100
+"""More than the digits of any SQLite number written out."""
 _DECIMAL = re.compile(r"decimal\((\d+), ?(\d+)\)")
 
 

@@ -12,10 +12,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,20 +25,16 @@ from buttress.mover.plan import Plan, Table, Unreadable
 from buttress.mover.report import Difference, Proof, TableProof
 from buttress.mover.statements import answering
 from buttress.mover.target import Target
+from buttress.mover.verify_arrow import arrow_batches, heaviest_rows
 from buttress.mover.verify_cells import Batch
+from buttress.mover.verify_classes import CellClasses
 from buttress.mover.verify_compare import OutOfOrder, Tally, compare
+from buttress.mover.verify_crew import Crew, Piece, Progress
 from buttress.mover.verify_digest import compare_digests
 from buttress.mover.verify_quarantine import Kept, prove_quarantine, quarantine_counts
-from buttress.mover.verify_source import (
-    NotArrow,
-    RowReader,
-    Scan,
-    Source,
-    heaviest_rows,
-    key_range,
-    rowid_name,
-)
-from buttress.mover.verify_target import CellClasses, Place, TableGone, TargetReader
+from buttress.mover.verify_rows import RowReader, key_range, row_batches
+from buttress.mover.verify_source import NotArrow, Scan, Source, rowid_name
+from buttress.mover.verify_target import Place, TableGone
 
 _RANGE_ROWS = 200_000
 """Tables larger than twice this are compared in ranges, several at a time."""
@@ -59,8 +54,6 @@ _SORTED_ALIKE = {
     "uuid(hex)",
     "uuid(blob)",
 }
-
-Progress = Callable[[int, int, str], None]
 
 
 def silent(done: int, total: int, note: str = "") -> None:
@@ -112,7 +105,7 @@ def prove(
         row = control.execute("SELECT pg_export_snapshot()").fetchone()
         assert row is not None
         place = Place(target, schema, str(row[0]))
-        crew = _Crew(place, workers, progress, sum(table.rows for table in plan.moving))
+        crew = Crew(place, workers, progress, sum(table.rows for table in plan.moving))
         with crew:
             proofs = _prove_tables(plan, snapshot, unreadable, control, schema, crew, workers)
         control.rollback()
@@ -129,21 +122,11 @@ class _Table:
     source: Source
     kept: Kept = field(default_factory=Kept)
     tally: Tally = field(default_factory=Tally)
-    pieces: list[Future[_Piece]] = field(default_factory=list)
+    pieces: list[Future[Piece]] = field(default_factory=list)
     notes: set[str] = field(default_factory=set)
     method: str = "by key"
     began: float = 0.0
     ended: float = 0.0
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """What the comparison of one range found; no tally when the rows were not in key order."""
-
-    tally: Tally | None
-    note: str
-    began: float
-    ended: float
 
 
 def _prove_tables(
@@ -152,7 +135,7 @@ def _prove_tables(
     unreadable: list[Unreadable],
     control: psycopg.Connection[tuple[object, ...]],
     schema: str,
-    crew: _Crew,
+    crew: Crew,
     workers: int,
 ) -> list[TableProof]:
     counts = quarantine_counts(control, schema)
@@ -184,7 +167,7 @@ def _quarantined(state: _Table, counts: dict[str, int]) -> int:
     return counts.get(state.source.table.name.lower(), 0)
 
 
-def _submit(state: _Table, crew: _Crew, workers: int) -> None:
+def _submit(state: _Table, crew: Crew, workers: int) -> None:
     source = state.source
     if source.table.impossible:
         state.method = "in quarantine"
@@ -198,7 +181,7 @@ def _submit(state: _Table, crew: _Crew, workers: int) -> None:
         ]
 
 
-def _collect(state: _Table, crew: _Crew) -> None:
+def _collect(state: _Table, crew: Crew) -> None:
     pieces = crew.results(state.pieces)
     if any(piece.tally is None for piece in pieces):
         state.method = "by digest"
@@ -265,14 +248,14 @@ def _ranges(source: Source, workers: int) -> list[Scan]:
     return [Scan(a, b) for a, b in itertools.pairwise(edges)]
 
 
-def _compare_range(crew: _Crew, source: Source, scan: Scan) -> tuple[Tally | None, str]:
+def _compare_range(crew: Crew, source: Source, scan: Scan) -> tuple[Tally | None, str]:
     table = source.table
 
     def once(arrow: bool) -> Tally:
         with _classes(crew, table) as classes:
             tally = compare(
                 table,
-                crew.counted(source.batches(scan, arrow=arrow), table),
+                crew.counted(_rows(source, scan, arrow), table),
                 crew.reader().batches(table, scan, classes),
             )
             _report_left(table, classes, tally)
@@ -285,7 +268,7 @@ def _compare_range(crew: _Crew, source: Source, scan: Scan) -> tuple[Tally | Non
         return None, ""
 
 
-def _compare_digests(crew: _Crew, source: Source) -> tuple[Tally | None, str]:
+def _compare_digests(crew: Crew, source: Source) -> tuple[Tally | None, str]:
     table, scan = source.table, Scan(ordered=False)
 
     def once(arrow: bool) -> Tally:
@@ -302,7 +285,7 @@ def _compare_digests(crew: _Crew, source: Source) -> tuple[Tally | None, str]:
         tally = compare_digests(
             table,
             source.classes,
-            lambda: crew.counted(source.batches(scan, arrow=arrow), table),
+            lambda: crew.counted(_rows(source, scan, arrow), table),
             target,
         )
         tally.join(left)
@@ -311,14 +294,14 @@ def _compare_digests(crew: _Crew, source: Source) -> tuple[Tally | None, str]:
     return _arrow_first(source, once, crew)
 
 
-def _compare_with_nothing(crew: _Crew, source: Source) -> tuple[Tally | None, str]:
+def _compare_with_nothing(crew: Crew, source: Source) -> tuple[Tally | None, str]:
     """A table PostgreSQL cannot have: whatever is not in quarantine is missing."""
-    batches = source.batches(Scan(ordered=False), arrow=False)
+    batches = row_batches(source, Scan(ordered=False))
     return compare(source.table, crew.counted(batches, source.table), iter(())), _note(source)
 
 
 def _arrow_first(
-    source: Source, once: Callable[[bool], Tally], crew: _Crew
+    source: Source, once: Callable[[bool], Tally], crew: Crew
 ) -> tuple[Tally | None, str]:
     try:
         if source.as_arrow:
@@ -341,8 +324,12 @@ def _arrow_first(
         return tally, ""
 
 
+def _rows(source: Source, scan: Scan, arrow: bool) -> Iterator[Batch]:
+    return arrow_batches(source, scan) if arrow else row_batches(source, scan)
+
+
 def _count(source: Source) -> Tally:
-    return Tally(rows=sum(batch.rows for batch in source.batches(Scan(ordered=False), arrow=False)))
+    return Tally(rows=sum(batch.rows for batch in row_batches(source, Scan(ordered=False))))
 
 
 def _note(source: Source) -> str:
@@ -353,7 +340,7 @@ def _note(source: Source) -> str:
 
 
 @contextlib.contextmanager
-def _classes(crew: _Crew, table: Table) -> Iterator[CellClasses | None]:
+def _classes(crew: Crew, table: Table) -> Iterator[CellClasses | None]:
     if not any(column.rule == "mixed" for column in table.columns):
         yield None
         return
@@ -374,88 +361,3 @@ def _report_left(table: Table, classes: CellClasses | None, tally: Tally) -> Non
                 target=f"listed as {kind} in buttress_cells",
             )
         )
-
-
-class _Crew:
-    """Threads that compare, each with a connection to the target of its own."""
-
-    def __init__(self, place: Place, workers: int, progress: Progress, total: int) -> None:
-        self._place = place
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="proof")
-        self._own = threading.local()
-        self._readers: list[TargetReader] = []
-        self._stopped = threading.Event()
-        self._lock = threading.Lock()
-        self._progress, self._total, self._done = progress, total, 0
-
-    def __enter__(self) -> None:
-        self._progress(0, self._total, "")
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        for reader in self._readers:
-            reader.close()
-
-    def submit(
-        self, work: Callable[..., tuple[Tally | None, str]], source: Source, *arguments: object
-    ) -> Future[_Piece]:
-        """Have `work(crew, source, …)` done by a thread."""
-
-        def timed() -> _Piece:
-            began = time.perf_counter()
-            self._own.counted = 0
-            try:
-                tally, note = work(self, source, *arguments)
-            except BaseException:
-                # Its transaction may have failed.
-                self._own.reader = None
-                raise
-            return _Piece(tally, note, began, time.perf_counter())
-
-        return self._pool.submit(timed)
-
-    def results(self, pieces: list[Future[_Piece]]) -> list[_Piece]:
-        """Wait for pieces; the first failure of any is raised."""
-        left = set(pieces)
-        while left:
-            finished, left = wait(left, return_when=FIRST_COMPLETED)
-            for piece in finished:
-                piece.result()
-        return [piece.result() for piece in pieces]
-
-    def reader(self) -> TargetReader:
-        """This thread's connection."""
-        reader: TargetReader | None = getattr(self._own, "reader", None)
-        if reader is None:
-            reader = self._own.reader = TargetReader(self._place)
-            with self._lock:
-                self._readers.append(reader)
-        return reader
-
-    def cell_classes(self, table: Table) -> CellClasses:
-        """The table's lines of `buttress_cells`; none when the schema has no such table."""
-        try:
-            return self.reader().cell_classes(table)
-        except TableGone:
-            self._own.reader = None
-            return CellClasses(table)
-
-    def counted(self, batches: Iterator[Batch], table: Table) -> Iterator[Batch]:
-        """Those batches, counted as progress; they end early when the proof failed elsewhere."""
-        for batch in batches:
-            if self._stopped.is_set():
-                return
-            self._tell(batch.rows, table.name)
-            yield batch
-
-    def forget(self) -> None:
-        """Take back this piece's progress and its connection: it starts again."""
-        self._own.reader = None
-        self._tell(-self._own.counted, "")
-
-    def _tell(self, rows: int, note: str) -> None:
-        self._own.counted += rows
-        with self._lock:
-            self._done = max(0, self._done + rows)
-            self._progress(min(self._done, self._total), self._total, note)

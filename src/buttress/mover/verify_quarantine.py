@@ -14,7 +14,8 @@ from buttress.mover.plan import Table
 from buttress.mover.report import Difference
 from buttress.mover.verify_cells import Cell, Row, same_cell, show, tag
 from buttress.mover.verify_compare import Tally
-from buttress.mover.verify_source import Excluded, RowReader, Source, quoted, rowid_name
+from buttress.mover.verify_rows import RowReader
+from buttress.mover.verify_source import Excluded, Source, quoted, rowid_name
 
 Connection = psycopg.Connection[tuple[object, ...]]
 

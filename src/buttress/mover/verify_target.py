@@ -6,7 +6,6 @@ All connections read one exported snapshot, so a database in use is proven as it
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -25,11 +24,11 @@ from buttress.mover.verify_cells import (
     Batch,
     Cell,
     class_of,
-    column_of,
     key_positions,
     python_cells,
     tag,
 )
+from buttress.mover.verify_classes import CellClasses
 from buttress.mover.verify_source import Scan
 
 _BATCH_BYTES = 2_000_000
@@ -310,70 +309,3 @@ def _mixed(text: str | None, kind: str) -> Cell:
     except ValueError:
         return bytearray(text.encode())
     return found
-
-
-class CellClasses:
-    """The lines of `buttress_cells` for one table, each to be used once; kept outside memory."""
-
-    def __init__(self, table: Table) -> None:
-        self._usual = {column.name.lower(): column.usual for column in table.columns}
-        # An unnamed database is a temporary file that SQLite removes.
-        self._lines = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._lines.execute("PRAGMA synchronous = OFF")
-        self._lines.execute(
-            "CREATE TABLE line (row_key TEXT, row_id INTEGER, name TEXT, class TEXT)"
-        )
-        self._lines.execute("CREATE INDEX by_key ON line (row_key, row_id)")
-        self._lines.execute("BEGIN")
-        self.lines = 0
-
-    def add(
-        self,
-        row_keys: list[str],
-        row_ids: list[int | None],
-        names: list[str],
-        classes: list[str],
-    ) -> None:
-        """Remember these lines."""
-        self._lines.executemany(
-            "INSERT INTO line VALUES (?, ?, ?, ?)",
-            zip(row_keys, row_ids, map(str.lower, names), classes, strict=True),
-        )
-        self.lines += len(row_keys)
-
-    def take(self, row_key: str) -> dict[str, str]:
-        """The classes by column of one row of that name; the next call, those of its duplicate."""
-        found = self._lines.execute(
-            "SELECT rowid, row_id, name, class FROM line WHERE row_key = ? "
-            "ORDER BY row_id LIMIT 2000",
-            (row_key,),
-        ).fetchall()
-        if not found:
-            return {}
-        taken: dict[str, str] = {}
-        for number, row_id, name, kind in found:
-            # A second line for the same cell stays, and is reported as left over.
-            if row_id != found[0][1] or name in taken or name not in self._usual:
-                continue
-            taken[name] = kind
-            self._lines.execute("DELETE FROM line WHERE rowid = ?", (number,))
-        return taken
-
-    def left(self) -> Iterator[tuple[str, str, str]]:
-        """Lines nobody took: row, column and class of cells that do not exist."""
-        yield from self._lines.execute("SELECT row_key, name, class FROM line")
-
-    def close(self) -> None:
-        """Remove them."""
-        self._lines.close()
-
-
-def classes_of(table: Table) -> list[str]:
-    """The class of each column's cells as the target gives them."""
-    return [class_of(column) for column in table.columns]
-
-
-def empty_batch(table: Table) -> Batch:
-    """No rows of that table."""
-    made = [column_of([], class_of(column)) for column in table.columns]
-    return Batch([array for array, _ in made], [kind for _, kind in made])

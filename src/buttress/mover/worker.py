@@ -51,8 +51,6 @@ class Answer(msgspec.Struct, kw_only=True):
 
 def main() -> None:
     """Copy until there is nothing more to do."""
-    # Ctrl-C reaches the whole group; the parent decides what becomes of us.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     start = msgspec.json.decode(sys.stdin.buffer.readline(), type=Start)
     if not _dies_with(start.parent):
         return

@@ -168,10 +168,8 @@ def findings(report: MoveReport) -> None:
             if orphans.examples:
                 st.caption(plain(", ".join(orphans.examples)))
     for damage in report.unreadable:
-        st.warning(
-            plain(damage.detail),
-            title=f"{visible(damage.table)}: rows {damage.first_rowid} to {damage.last_rowid} are lost",
-        )
+        rows = f"rows {damage.first_rowid} to {damage.last_rowid} cannot be read"
+        st.warning(plain(damage.detail), title=f"{visible(damage.table)}: {rows}")
     for note in report.plan.notes:
         st.markdown(f"- {plain(note)}")
 

@@ -43,7 +43,7 @@ def ticket_card(ticket: Ticket) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.text(ticket.subject)
             st.badge(ticket.priority, color=COLOURS[ticket.priority])
-            st.caption(f"asked by {ticket.requester}")
+            st.text(f"asked by {ticket.requester}")
         with st.form(f"answer-{ticket.id}", border=False):
             text = st.text_input("Answer", max_chars=10_000)
             if st.form_submit_button("Send") and text.strip():

@@ -1,0 +1,158 @@
+"""The source as Arrow batches, through ADBC's own SQLite.
+
+ADBC guesses a column's type from its first rows and silently turns cells of another class into it,
+so every statement carries a guard column that tells, and a first row that names the types where the
+table may begin with NULLs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import adbc_driver_manager
+import adbc_driver_sqlite
+import adbc_driver_sqlite.dbapi
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from buttress.mover.plan import Column
+from buttress.mover.verify_cells import Batch, key_positions
+from buttress.mover.verify_source import (
+    BATCH_BYTES,
+    FEWEST_ROWS,
+    NotArrow,
+    Scan,
+    Source,
+    as_bytes,
+    bounds,
+    from_clause,
+    quoted,
+    rowid_name,
+    uri,
+)
+
+_MOST_ROWS = 16_384
+
+# SQLite's order of classes (numbers, text, blobs) tells without a function call.
+_STRANGER = {
+    "text": "({c} COLLATE BINARY < '' OR {c} COLLATE BINARY >= x'')",
+    "blob": "{c} COLLATE BINARY < x''",
+    "real": "typeof({c}) = 'integer'",
+}
+_SEED = {"integer": "0", "real": "0.0", "text": "''", "blob": "x''"}
+_ARROW = {
+    "integer": pa.int64(),
+    "real": pa.float64(),
+    "text": pa.string(),
+    "blob": pa.binary(),
+}
+
+
+def arrow_batches(source: Source, scan: Scan) -> Iterator[Batch]:
+    """The rows that are not in quarantine.
+
+    Raises
+    ------
+    NotArrow
+        Also after some batches: what was read must be forgotten.
+    """
+    table = source.table
+    classes = source.classes
+    many = max(FEWEST_ROWS, min(_MOST_ROWS, BATCH_BYTES // source.heaviest))
+    wanted = [_ARROW[kind] for kind in classes]
+    with _arrow_cursor(source.snapshot) as cursor:
+        try:
+            cursor.adbc_statement.set_options(**{_ROWS_OPTION: str(many)})
+            cursor.execute(_arrow_statement(source, scan))
+            reader = cursor.fetch_record_batch()
+            if list(reader.schema.types[:-1]) != wanted:
+                raise NotArrow
+            for found in reader:
+                columns = _without_strangers(found)
+                if len(columns[0]):
+                    yield Batch(
+                        [
+                            array.view(pa.binary()) if kind == "text" else array
+                            for array, kind in zip(columns, classes, strict=True)
+                        ],
+                        classes,
+                    )
+        except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
+            # A cell of another class than the first ones, a missing module, damage: rows will tell.
+            raise NotArrow(f"{table.name}: {error}") from error
+
+
+_ROWS_OPTION = adbc_driver_sqlite.StatementOptions.BATCH_ROWS.value
+
+
+def _without_strangers(found: pa.RecordBatch) -> list[pa.Array]:
+    guard = found.column(found.num_columns - 1)
+    highest = pc.max(guard).as_py()
+    if highest:
+        seed = pc.equal(pc.fill_null(guard, 0), 2)
+        if pc.any(pc.equal(guard, 1)).as_py():
+            raise NotArrow
+        found = found.filter(pc.invert(seed))
+    return [found.column(i) for i in range(found.num_columns - 1)]
+
+
+def _arrow_statement(source: Source, scan: Scan) -> str:
+    table, classes = source.table, source.classes
+    cells = [f"t.{quoted(column.name)}" for column in table.columns]
+    guards = [
+        _STRANGER[kind].format(c=cell)
+        for column, cell, kind in zip(table.columns, cells, classes, strict=True)
+        if kind in _STRANGER and not (kind == "real" and _converts_to_real(column))
+    ]
+    statement = f"SELECT {', '.join(cells)}, {' OR '.join(guards) or '0'} FROM {from_clause(table)}"
+    conditions = [bounds(table, scan)] if bounds(table, scan) else []
+    if source.excluded.rowids:
+        rowids = ", ".join(map(str, sorted(source.excluded.rowids)))
+        conditions.append(f"t.{quoted(rowid_name(table))} NOT IN ({rowids})")
+    if conditions:
+        statement += f" WHERE {' AND '.join(conditions)}"
+    places = key_positions(table) if scan.ordered else []
+    if any(
+        kind != "integer" and (column.seen.get("null") or not column.seen)
+        for column, kind in zip(table.columns, classes, strict=True)
+    ):
+        # A column that starts with NULLs would be taken for one of integers.
+        seed = ["NULL" if i in places else _SEED[kind] for i, kind in enumerate(classes)]
+        statement = f"SELECT {', '.join(seed)}, 2 UNION ALL {statement}"
+    if places:
+        statement += " ORDER BY " + ", ".join(
+            f"{i + 1}{as_bytes(table.columns[i])}" for i in places
+        )
+    return statement
+
+
+def _converts_to_real(column: Column) -> bool:
+    """Whether SQLite's affinity makes every number of the column a real."""
+    declared = column.declared.upper()
+    return (
+        not column.generated
+        and any(word in declared for word in ("REAL", "FLOA", "DOUB"))
+        and not any(word in declared for word in ("INT", "CHAR", "CLOB", "TEXT", "BLOB"))
+    )
+
+
+@contextlib.contextmanager
+def _arrow_cursor(snapshot: Path) -> Iterator[adbc_driver_sqlite.dbapi.Cursor]:
+    with (
+        adbc_driver_sqlite.dbapi.connect(uri(snapshot), autocommit=True) as connection,
+        connection.cursor() as cursor,
+    ):
+        yield cursor
+
+
+def heaviest_rows(snapshot: Path) -> dict[str, int]:
+    """Bytes of each table's largest row by lower-case name; empty when the file does not tell."""
+    with _arrow_cursor(snapshot) as cursor:
+        try:
+            cursor.execute("SELECT name, max(mx_payload) FROM dbstat GROUP BY name")
+            return {name.lower(): max(16, size or 0) for name, size in cursor.fetchall()}
+        except adbc_driver_manager.Error:
+            # Damaged pages: every table is then read in the smallest steps.
+            return {}
