@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import BaseModel
+from typer import Context
 from typer.cli import get_docs_for_click
 from typer.main import get_command
-from typer import Context
 
 from buttress import errors
 from buttress.cli import app

@@ -20,7 +20,7 @@ import pytest
 from buttress import move
 from buttress.db.embedded import Servers, start_servers
 from buttress.errors import BadInput, ButtressError, Conflict, NotFound, Unavailable
-from buttress.mover import verify
+from buttress.mover import check_again as verify
 from buttress.settings import Settings
 from oracle import assert_every_row_is_accounted_for
 

@@ -8,7 +8,7 @@ from contextlib import closing
 import apsw
 import psycopg
 import pytest
-from two_sides import TABLES, Sides, column, open_sides, table
+from two_sides import TABLES, Sides, column, make_plan, open_sides, table
 
 from buttress.mover import translate
 from buttress.mover.translate import Untranslatable
@@ -271,14 +271,17 @@ def test_statements_leave_the_same_rows_on_both_sides(sides: Sides, triggers: li
         sides.source.execute(source)
         sides.target.execute(translate.trigger(source, sides.plan, f"Trigger {number}"))
 
+    refused = "raise(ignore)" in "".join(triggers)
     on_the_view = [sql for words, sql in ON_THE_VIEW.items() if words in triggers[0]]
     for statement in [*STATEMENTS, *on_the_view]:
         ours, theirs = _do(sides, statement)
+        refused |= bool(ours)
         assert bool(ours) == bool(theirs), (statement, ours, theirs)
         assert ours in theirs, statement
 
     for name in ("items", "log", "totals", "tag"):
-        left, right = sides.contents(name)
+        # PostgreSQL does not give a number twice, not even when the row was refused.
+        left, right = sides.contents(name, numbers=not refused)
         assert left == right, name
 
 
@@ -310,9 +313,11 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("source", REFUSED)
-def test_triggers_without_a_sure_counterpart_are_refused(sides: Sides, source: str) -> None:
+def test_triggers_without_a_sure_counterpart_are_refused(source: str) -> None:
+    plan = make_plan([*TABLES, ITEMS, LOG], {})
+
     with pytest.raises(Untranslatable) as refusal:
-        translate.trigger(source, sides.plan, "a")
+        translate.trigger(source, plan, "a")
 
     assert REFUSED[source] in str(refusal.value)
 

@@ -34,6 +34,10 @@ INSERT INTO odd VALUES
  (5, -9223372036854775808, -1, x'31', NULL, NULL),
  (-6, 1e-300, 100, 'text', NULL, NULL),
  (9223372036854775807, 1.0e22, NULL, 1.0, NULL, NULL);
+CREATE TABLE money (id INTEGER PRIMARY KEY, amount NUMERIC, rate);
+INSERT INTO money VALUES (1, NULL, NULL), (2, 12.5, 1), (3, 3, 1.0), (4, -0.01, 1e308), (5, 7, 5e-324);
+CREATE TABLE coins (amount);
+INSERT INTO coins VALUES (1), (1.0), (1.5), (NULL), (1.0);
 CREATE TABLE pair (a TEXT, b INTEGER, payload TEXT, PRIMARY KEY (a, b)) WITHOUT ROWID;
 INSERT INTO pair VALUES ('A', 1, 'first'), ('A', 2, 'second'), ('a', 1, 'third'), (char(233), 0, 'fourth');
 CREATE TABLE log (level INTEGER, line TEXT, cost);
@@ -70,6 +74,11 @@ INSERT INTO odd VALUES
  (5, -9223372036854775808, -1, '31', NULL, NULL),
  (-6, 1e-300, 100, 'text', NULL, NULL),
  (9223372036854775807, '1.0e22'::numeric(40,1), NULL, '1.0', NULL, NULL);
+CREATE TABLE money (id bigint PRIMARY KEY, amount numeric(10,2), rate numeric);
+INSERT INTO money VALUES (1, NULL, NULL), (2, 12.5, 1), (3, 3, 1.0), (4, -0.01, '1e308'::numeric(1000, 1)),
+ (5, 7, 5e-324);
+CREATE TABLE coins (amount numeric);
+INSERT INTO coins VALUES (1.0), (1), (1.5), (NULL), (1.0);
 CREATE TABLE pair (a text COLLATE "C", b bigint, payload text COLLATE "C", PRIMARY KEY (a, b));
 INSERT INTO pair VALUES ('A', 1, 'first'), ('A', 2, 'second'), ('a', 1, 'third'), ('\u00e9', 0, 'fourth');
 CREATE TABLE log (level bigint, line text COLLATE "C", cost float8);
@@ -144,6 +153,22 @@ PLAN = Plan(
                 ("real", "real"),
                 ("text", "text"),
             ),
+        ),
+        Table(
+            name="money",
+            target="money",
+            rows=5,
+            rowid="rowid",
+            rowid_alias="id",
+            key=["id"],
+            columns=columns(("id", "integer"), ("amount", "decimal(10, 2)"), ("rate", "numeric")),
+        ),
+        Table(
+            name="coins",
+            target="coins",
+            rows=5,
+            rowid="rowid",
+            columns=columns(("amount", "numeric")),
         ),
         Table(
             name="pair",
@@ -248,6 +273,8 @@ def test_an_exact_copy_is_proven_with_its_quarantined_rows(moved):
     assert [(t.table, t.rows, t.proven, t.quarantined, t.method) for t in proof.tables] == [
         ("item", 7, 7, 0, "by key"),
         ("odd", 7, 7, 0, "by key"),
+        ("money", 5, 5, 0, "by key"),
+        ("coins", 5, 5, 0, "by digest"),
         ("pair", 4, 4, 0, "by key"),
         ("log", 4, 4, 0, "by digest"),
         ("loose", 5, 5, 0, "by digest"),
@@ -368,9 +395,37 @@ FAULTS = {
         "UPDATE odd SET number = 9007199254740992 WHERE id = 4",
         ("odd", "id=4", "number", "9007199254740993", "9007199254740992"),
     ),
+    "a number SQLite cannot have": (
+        "UPDATE odd SET number = 1e400 WHERE id = 1",
+        ("odd", "id=1", "number", "1", "nan"),
+    ),
+    "an integer SQLite cannot have": (
+        "UPDATE odd SET number = 9223372036854775808 WHERE id = 1",
+        ("odd", "id=1", "number", "1", "nan"),
+    ),
+    "the integer 2 for the real 1.5": (
+        "UPDATE odd SET number = 2 WHERE id = 2",
+        ("odd", "id=2", "number", "1.5", "2"),
+    ),
+    "0 for NULL": (
+        "UPDATE odd SET price = 0 WHERE id = 3",
+        ("odd", "id=3", "price", "NULL", "0"),
+    ),
     "NaN for a number": (
         "UPDATE odd SET number = 'NaN' WHERE id = 1",
         ("odd", "id=1", "number", "1", "nan"),
+    ),
+    "one cent read by Arrow": (
+        "UPDATE money SET amount = 12.51 WHERE id = 2",
+        ("money", "id=2", "amount", "12.5", "12.51"),
+    ),
+    "the integer 1 for the real 1.0 read by Arrow": (
+        "UPDATE money SET rate = 1 WHERE id = 3",
+        ("money", "id=3", "rate", "1.0", "1"),
+    ),
+    "the real 1.0 for the integer 1 without a key": (
+        "UPDATE coins SET amount = 1.0 WHERE scale(amount) = 0",
+        ("coins", "amount=1", "", "amount=1", "no such row"),
     ),
     "one cent": (
         "UPDATE odd SET price = 19.98 WHERE id = 1",

@@ -142,9 +142,10 @@ class Sides:
         self.target.execute(f"CREATE VIEW {name} AS {translated}")
         self.plan.views.append(View(name=name, target=name, sql=translated, source=statement))
 
-    def contents(self, name: str) -> tuple[list[str], list[str]]:
-        """All rows of a table as SQLite values, from both sides, sorted."""
+    def contents(self, name: str, *, numbers: bool = True) -> tuple[list[str], list[str]]:
+        """All rows of a table as SQLite values, from both sides, sorted; or without their ids."""
         found = self.plan.table(name)
+        start = 0 if numbers or not found.rowid_alias else 1
         decoded = [
             rule(column.rule).decode_sql.format(c=f'"{column.target}"') for column in found.columns
         ]
@@ -152,18 +153,29 @@ class Sides:
         theirs = self.target.execute(
             f'SELECT {", ".join(decoded)} FROM "{found.target}"', prepare=False
         ).fetchall()
-        return sorted(map(repr, ours)), sorted(map(repr, theirs))
+        left, right = ([repr(row[start:]) for row in rows] for rows in (ours, theirs))
+        return sorted(left), sorted(right)
 
     def difference(self, expression: str, translated: str) -> str:
         """Empty when an expression gives the same value for every row of t."""
-        ours = self.source.execute(f"SELECT ({expression}) FROM t ORDER BY id").fetchall()
-        found = self.target.execute(f"SELECT ({translated}) FROM t ORDER BY id", prepare=False)
+        ours = self.source.execute(f"SELECT ({expression}) FROM t ORDER BY t.id").fetchall()
+        found = self.target.execute(f"SELECT ({translated}) FROM t ORDER BY t.id", prepare=False)
         kind = compare_views.cell_kinds(self.target, found.description)[0]
         for (left,), (right,) in zip(ours, found.fetchall(), strict=True):
             one = compare_views.source_cell(left, kind)
             if not compare_views.near((one,), (compare_views.target_cell(right),)):
                 return f"{left!r} is {right!r} by {translated}"
         return ""
+
+
+def make_plan(tables: list[Table], views: dict[str, str]) -> Plan:
+    """A plan alone, for what needs no database."""
+    plan = Plan(source="source.db", tables=list(tables))
+    for name, query in views.items():
+        statement = f"CREATE VIEW {name} AS {query}"
+        translated = translate.view(statement, plan, name)
+        plan.views.append(View(name=name, target=name, sql=translated, source=statement))
+    return plan
 
 
 def open_sides(conninfo: str, tables: list[Table] = TABLES, more: str = "") -> Sides:

@@ -36,7 +36,7 @@ class Column(msgspec.Struct, kw_only=True):
     default: str = ""
     """PostgreSQL expression; empty for none."""
     generated: str = ""
-    """PostgreSQL expression of a generated column: PostgreSQL computes it, the proof compares it."""
+    """PostgreSQL expression of a generated column, computed there, compared by the proof."""
     seen: dict[str, int] = {}
     """Values found in the source by storage class (`integer`, `real`, `text`, `blob`, `null`)."""
     why: str = ""
@@ -101,7 +101,7 @@ class Table(msgspec.Struct, kw_only=True):
     key: list[str] = []
     """Columns whose values name a row and are never NULL; empty when the table has no such key."""
     key_is_primary: bool = True
-    """False when the key cannot be a PRIMARY KEY in PostgreSQL and a unique index stands in for it."""
+    """False when the key cannot be a PRIMARY KEY in PostgreSQL: a unique index stands in for it."""
     key_target: str = ""
     """Name of the primary key constraint in PostgreSQL."""
     indexes: list[Index] = []
@@ -142,7 +142,7 @@ class NotCarried(msgspec.Struct, kw_only=True):
     """An object of the source that has no counterpart in the target, and why."""
 
     kind: str
-    """`index`, `check`, `default`, `generated column`, `foreign key`, `view`, `trigger`, `table`…"""
+    """What it is: `index`, `check`, `default`, `foreign key`, `view`, `trigger`, `table`…"""
     name: str
     table: str = ""
     source: str = ""

@@ -13,6 +13,7 @@ from dataclasses import replace
 import apsw
 
 from buttress.mover.ddl import parse_table
+from buttress.mover.marks import is_mark
 from buttress.mover.plan import NotCarried
 from buttress.mover.schema import (
     Schema,
@@ -66,6 +67,8 @@ def _objects(connection: apsw.Connection, schema: Schema) -> Iterator[tuple[str,
             entry = NotCarried(kind="object", name=f"number {rowid} of the schema", reason=reason)
             schema.not_carried.append(entry)
         else:
+            if is_mark(str(row[1])):
+                continue
             yield str(row[0]), str(row[1]), str(row[2]), str(row[3])
 
 

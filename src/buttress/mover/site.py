@@ -46,7 +46,7 @@ def target_of(
         if parsed.backend != "postgresql":
             raise ConfigurationError(
                 f"{parsed.label} is no PostgreSQL server",
-                hint="Name it with --to postgresql://…, or leave that out for the embedded server.",
+                hint="Name one with --to postgresql://…, or leave --to out for the embedded one.",
             )
         target = open_target(parsed.conninfo, label=parsed.label, schema=schema, move_id=move_id)
         yield target, role
@@ -80,6 +80,6 @@ def locked_site(
             more = f" and {len(occupied) - 5} more" if len(occupied) > 5 else ""
             raise Conflict(
                 f"schema {schema} of {target.label} already holds {', '.join(occupied[:5])}{more}",
-                hint="Name another one with --schema, or use --replace, which keeps them beside it.",
+                hint="Name another one with --schema, or use --replace: they are kept beside it.",
             )
         yield Site(target, control, role, bool(occupied))

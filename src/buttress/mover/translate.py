@@ -15,7 +15,6 @@ from buttress.mover.plan import Column, Plan, Table
 from buttress.mover.sqlite_tokens import closing, split, text_of, tokens
 from buttress.mover.translate_comparisons import folded
 from buttress.mover.translate_defaults import default
-from buttress.mover.translate_expressions import condition as boolean
 from buttress.mover.translate_expressions import term
 from buttress.mover.translate_scope import Scope, parsed, table_relation
 from buttress.mover.translate_stores import assigned
@@ -25,6 +24,7 @@ from buttress.mover.translate_terms import (
     plain,
     quoted,
     regular,
+    truth,
     without_parentheses,
 )
 from buttress.mover.translate_triggers import translate_trigger
@@ -120,12 +120,14 @@ def trigger(source_sql: str, plan: Plan, target: str) -> str:
 
 def _term(text: str, table: Table, *, immutable: bool) -> Term:
     scope = Scope([table_relation(table, table.name, "")], immutable=immutable)
-    return term(_tree(text), scope)
+    try:
+        return term(_tree(text), scope)
+    except RecursionError:
+        raise Untranslatable("is nested too deeply") from None
 
 
 def _condition(text: str, table: Table, *, immutable: bool = False) -> str:
-    scope = Scope([table_relation(table, table.name, "")], immutable=immutable)
-    return without_parentheses(boolean(_tree(text), scope))
+    return without_parentheses(truth(_term(text, table, immutable=immutable)))
 
 
 def _tree(text: str) -> exp.Expr:

@@ -56,12 +56,13 @@ def _boolean(operator: str, left: Term, right: Term) -> Term | None:
 
 def _number_with_text(operator: str, left: Term, right: Term) -> Term | None:
     """`number = text` between columns: SQLite reads the text as a number where it is one."""
-    if left.kind in ("text", "native") and right.kind not in ("text", "native"):
-        left, right = right, left
-    if left.kind in ("native", "mixed", "null") or right.kind not in ("text", "native"):
+    if {left.kind, right.kind} & {"mixed", "json", "null"}:
         return None
-    whole, words = integer(left), plain(right)
-    if whole.kind not in ("integer", "real", "number") or words.kind != "text" or words.constant:
+    whole, words = (integer(plain(term)) for term in (left, right))
+    if whole.kind == "text":
+        whole, words = words, whole
+    numbers = ("integer", "real", "number")
+    if whole.kind not in numbers or words.kind != "text" or words.constant:
         return None
     if left.affinity not in _NUMERIC_AFFINITIES and right.affinity not in _NUMERIC_AFFINITIES:
         return None
@@ -102,7 +103,9 @@ def operands(left: Term, right: Term, *, ordering: bool) -> tuple[str, str]:
     """Both sides brought to one PostgreSQL type so that they compare as SQLite compares them."""
     left, right = _affine(left, right), _affine(right, left)
     if left.kind == "null" or right.kind == "null":
-        return left.sql, right.sql
+        # No operator of PostgreSQL compares json, not even with NULL.
+        sides = [plain(term) if term.rule == "json" else term for term in (left, right)]
+        return sides[0].sql, sides[1].sql
     if left.kind == "boolean" and right.kind == "boolean":
         return left.sql, right.sql
     for one, other in ((left, right), (right, left)):
@@ -124,6 +127,9 @@ def operands(left: Term, right: Term, *, ordering: bool) -> tuple[str, str]:
         raise Untranslatable(f"compares a {left.kind} with a {right.kind}")
     if left.kind == "blob":
         return left.sql, right.sql
+    for one, other in ((left, right), (right, left)):
+        if ordering and one.affinity in _NUMERIC_AFFINITIES and other.digits:
+            raise Untranslatable("orders numbers against text")
     return collated(left, right, ordering=ordering)
 
 
@@ -226,8 +232,8 @@ def groupable(term: Term) -> str:
 def contained(left: Term, items: list[Term]) -> Term:
     """`left IN (items)`; affinities and collations of the items do not count."""
     items = [replace(item, affinity="", collation=None) for item in items]
-    if not items:
-        return Term("false", "boolean")
+    if not items or left.kind == "null":
+        return Term("NULL::boolean" if items else "false", "boolean")
     if left.kind == "boolean" and all(item.value in (0, 1, None) for item in items):
         words = ["NULL" if i.value is None else "true" if i.value else "false" for i in items]
         return Term(f"({left.sql} IN ({', '.join(words)}))", "boolean")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from buttress.mover.translate_terms import Term, Untranslatable, plain, string
+from buttress.mover.translate_terms import Term, Untranslatable, numeric_value, plain, string
 
 NOW = "(now() AT TIME ZONE 'utc')"
 
@@ -78,9 +78,11 @@ def _start(value: Term, words: list[str]) -> str:
         return "NULL::timestamp"
     if known.digits and of_epoch:
         return f"(to_timestamp({known.sql}::float8) AT TIME ZONE 'utc')"
-    if known.kind in ("integer", "real"):
-        if of_epoch:
-            return f"(to_timestamp({known.sql}) AT TIME ZONE 'utc')"
+    if isinstance(known.value, str) and numeric_value(known.value) is not None:
+        raise Untranslatable("a date function of a number written as text")
+    if known.kind in ("integer", "real") and of_epoch:
+        return f"(to_timestamp({known.sql}) AT TIME ZONE 'utc')"
+    if known.kind == "real":
         epoch = f"round(({known.sql} - 2440587.5) * 86400000)::float8 / 1000"
         return f"(to_timestamp({epoch}) AT TIME ZONE 'utc')"
     if known.kind == "text" and not of_epoch:

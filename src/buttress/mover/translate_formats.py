@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
-from buttress.mover.translate_terms import Term, Untranslatable, double, number, string, text
+from buttress.mover.translate_terms import (
+    Term,
+    Untranslatable,
+    double,
+    literal,
+    number,
+    string,
+    text,
+)
 
 
 def exact(value: Term) -> str:
@@ -27,6 +35,8 @@ def rounded_term(arguments: list[Term]) -> Term:
     digits = arguments[1].value if len(arguments) == 2 else 0
     if not isinstance(digits, int):
         raise Untranslatable("round() to a number of digits that is no constant")
+    if value.kind == "null":
+        return literal(None)
     if value.kind == "integer":
         return Term(f"{value.sql}::float8", "real")
     if digits <= 0:

@@ -143,6 +143,8 @@ def _hex(arguments: list[Term]) -> Term:
 
 def _abs(arguments: list[Term]) -> Term:
     value = number(arguments[0])
+    if value.kind == "null":
+        return literal(None)
     return replace(_result(value), sql=f"abs({value.sql})")
 
 
@@ -214,8 +216,8 @@ def _sign(arguments: list[Term]) -> Term:
 def _stepped(name: str) -> Scalar:
     def apply(arguments: list[Term]) -> Term:
         value = number(arguments[0])
-        if value.kind == "integer":
-            return value
+        if value.kind in ("integer", "null"):
+            return literal(None) if value.kind == "null" else value
         return replace(_result(value), sql=f"{name}({value.sql})")
 
     return apply

@@ -240,7 +240,7 @@ def text(term: Term) -> Term:
     if found.constant and isinstance(found.value, int):
         return replace(found, sql=string(str(found.value)), kind="text", value=str(found.value))
     if found.kind == "integer":
-        return Term(f"{found.sql}::text", "text", collation=found.collation)
+        return Term(f"{found.sql}::text", "text", collation=found.collation, digits=True)
     if found.kind == "real":
         return Term(_real_text(double(found)), "text", collation=found.collation)
     if found.rule.startswith("decimal"):

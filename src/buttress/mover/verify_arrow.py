@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from buttress.mover.plan import Column
-from buttress.mover.verify_cells import Batch, key_positions
+from buttress.mover.verify_cells import Batch, key_positions, numbers
 from buttress.mover.verify_source import (
     BATCH_BYTES,
     FEWEST_ROWS,
@@ -40,13 +40,19 @@ _STRANGER = {
     "text": "({c} COLLATE BINARY < '' OR {c} COLLATE BINARY >= x'')",
     "blob": "{c} COLLATE BINARY < x''",
     "real": "typeof({c}) = 'integer'",
+    "number": "{c} COLLATE BINARY >= ''",
 }
-_SEED = {"integer": "0", "real": "0.0", "text": "''", "blob": "x''"}
+_SEED = {"integer": "0", "real": "0.0", "text": "''", "blob": "x''", "number": "0, 0.0"}
+_PARTS = {
+    "number": "CASE typeof({c}) WHEN 'integer' THEN {c} END, CASE typeof({c}) WHEN 'real' THEN {c} END"
+}
+"""Cells of two classes come as two columns of one class each."""
 _ARROW = {
-    "integer": pa.int64(),
-    "real": pa.float64(),
-    "text": pa.string(),
-    "blob": pa.binary(),
+    "integer": [pa.int64()],
+    "real": [pa.float64()],
+    "text": [pa.string()],
+    "blob": [pa.binary()],
+    "number": [pa.int64(), pa.float64()],
 }
 
 
@@ -61,7 +67,7 @@ def arrow_batches(source: Source, scan: Scan) -> Iterator[Batch]:
     table = source.table
     classes = source.classes
     many = max(FEWEST_ROWS, min(_MOST_ROWS, BATCH_BYTES // source.heaviest))
-    wanted = [_ARROW[kind] for kind in classes]
+    wanted = [type_ for kind in classes for type_ in _ARROW[kind]]
     with _arrow_cursor(source.snapshot) as cursor:
         try:
             cursor.adbc_statement.set_options(**{_ROWS_OPTION: str(many)})
@@ -72,16 +78,22 @@ def arrow_batches(source: Source, scan: Scan) -> Iterator[Batch]:
             for found in reader:
                 columns = _without_strangers(found)
                 if len(columns[0]):
-                    yield Batch(
-                        [
-                            array.view(pa.binary()) if kind == "text" else array
-                            for array, kind in zip(columns, classes, strict=True)
-                        ],
-                        classes,
-                    )
+                    yield Batch(joined(columns, classes), classes)
         except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
             # A cell of another class than the first ones, a missing module, damage: rows will tell.
             raise NotArrow(f"{table.name}: {error}") from error
+
+
+def joined(parts: list[pa.Array], classes: list[str]) -> list[pa.Array]:
+    """One array a column, from arrays as a driver gives them: two for a column of numbers."""
+    left = iter(parts)
+    columns = []
+    for kind in classes:
+        array = next(left)
+        if kind == "number":
+            array = numbers(array, next(left))
+        columns.append(array.view(pa.binary()) if kind == "text" else array)
+    return columns
 
 
 _ROWS_OPTION = adbc_driver_sqlite.StatementOptions.BATCH_ROWS.value
@@ -106,7 +118,10 @@ def _arrow_statement(source: Source, scan: Scan) -> str:
         for column, cell, kind in zip(table.columns, cells, classes, strict=True)
         if kind in _STRANGER and not (kind == "real" and _converts_to_real(column))
     ]
-    statement = f"SELECT {', '.join(cells)}, {' OR '.join(guards) or '0'} FROM {from_clause(table)}"
+    parts = [
+        _PARTS.get(kind, "{c}").format(c=cell) for cell, kind in zip(cells, classes, strict=True)
+    ]
+    statement = f"SELECT {', '.join(parts)}, {' OR '.join(guards) or '0'} FROM {from_clause(table)}"
     conditions = [bounds(table, scan)] if bounds(table, scan) else []
     if source.excluded.rowids:
         rowids = ", ".join(map(str, sorted(source.excluded.rowids)))
@@ -115,15 +130,17 @@ def _arrow_statement(source: Source, scan: Scan) -> str:
         statement += f" WHERE {' AND '.join(conditions)}"
     places = key_positions(table) if scan.ordered else []
     if any(
-        kind != "integer" and (column.seen.get("null") or not column.seen)
+        kind == "number" or (kind != "integer" and (column.seen.get("null") or not column.seen))
         for column, kind in zip(table.columns, classes, strict=True)
     ):
         # A column that starts with NULLs would be taken for one of integers.
         seed = ["NULL" if i in places else _SEED[kind] for i, kind in enumerate(classes)]
         statement = f"SELECT {', '.join(seed)}, 2 UNION ALL {statement}"
     if places:
+        ordinals = [1 + sum(len(_ARROW[kind]) for kind in classes[:i]) for i in places]
         statement += " ORDER BY " + ", ".join(
-            f"{i + 1}{as_bytes(table.columns[i])}" for i in places
+            f"{ordinal}{as_bytes(table.columns[i])}"
+            for ordinal, i in zip(ordinals, places, strict=True)
         )
     return statement
 

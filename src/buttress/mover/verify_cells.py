@@ -62,8 +62,18 @@ class Batch:
 
 
 def class_of(column: Column) -> str:
-    """The class all cells of a column have by its rule; empty when they may differ."""
+    """The class all cells of a column have by its rule; empty when they may differ.
+
+    `number` stands for integers and reals beside each other.
+    """
+    if column.rule == "numeric" or column.rule.startswith("decimal("):
+        return "number"
     return rule(column.rule).decoded
+
+
+def numbers(integers: pa.Array, reals: pa.Array) -> pa.Array:
+    """A column of class `number` from one of integers and one of reals, at most one of them a cell."""
+    return pa.StructArray.from_arrays([integers, reals.view(pa.int64())], ["integer", "bits"])
 
 
 def equal(left: Batch, at: int, right: Batch, at_right: int, count: int) -> bool:
@@ -87,7 +97,12 @@ def _equal_columns(a: pa.Array, kind_a: str, b: pa.Array, kind_b: str) -> bool:
 
 def column_of(cells: Sequence[Cell], kind: str) -> tuple[pa.Array, str]:
     """A column of these cells, plain when all have the class `kind`, else tagged."""
-    if kind and set(map(type, cells)) <= {_PYTHON[kind], type(None)}:
+    classes = set(map(type, cells)) - {type(None)}
+    if kind == "number" and classes <= {int, float}:
+        integers = [cell if type(cell) is int else None for cell in cells]
+        reals = [cell if type(cell) is float else None for cell in cells]
+        return numbers(pa.array(integers, pa.int64()), pa.array(reals, pa.float64())), kind
+    if kind in PLAIN and classes <= {_PYTHON[kind]}:
         return pa.array(cells, PLAIN[kind]), kind
     return pa.array(map(tag, cells), pa.binary(), size=len(cells)), ""
 
@@ -102,6 +117,10 @@ def as_tagged(array: pa.Array, kind: str) -> pa.Array:
 
 def python_cells(array: pa.Array, kind: str) -> list[Cell]:
     """The cells of a column in Python."""
+    if kind == "number":
+        reals = array.field(1).view(pa.float64()).to_pylist()
+        integers = array.field(0).to_pylist()
+        return [real if i is None else i for i, real in zip(integers, reals, strict=True)]
     found = array.to_pylist()
     if not kind:
         return [None if cell is None else untag(cell) for cell in found]

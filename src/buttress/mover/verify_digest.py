@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import marshal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from buttress.mover.plan import Table
-from buttress.mover.verify_cells import Batch, Row, key_positions, tag, untag
+from buttress.mover.verify_cells import Batch, Row, key_positions, python_cells, tag, untag
 from buttress.mover.verify_compare import KEPT, Tally
 
 Side = Callable[[], Iterator[Batch]]
@@ -72,24 +72,24 @@ def _digests(batch: Batch, classes: list[str]) -> Iterator[bytes]:
         yield blake2b(dumps(row, 2), digest_size=16).digest()
 
 
-def _uniform(batch: Batch, classes: list[str]) -> list[list[object]]:
+def _uniform(batch: Batch, classes: list[str]) -> list[Sequence[object]]:
     """The columns such that equal cells are equal objects, whichever form their column has."""
-    columns: list[list[object]] = []
+    columns: list[Sequence[object]] = []
     for array, kind, promised in zip(batch.columns, batch.classes, classes, strict=True):
         if kind == promised:
-            columns.append(array.to_pylist())
+            columns.append(python_cells(array, kind) if kind == "number" else array.to_pylist())
         else:
             columns.append([_plain(cell, promised) for cell in array.to_pylist()])
     return columns
 
 
-_KINDS = {"integer": b"i", "real": b"r", "text": b"t", "blob": b"b"}
+_KINDS = {"integer": b"i", "real": b"r", "text": b"t", "blob": b"b", "number": b"ir"}
 
 
 def _plain(tagged: bytes | None, promised: str) -> object:
     if tagged is None:
         return None
-    if tagged[:1] != _KINDS[promised]:
+    if tagged[:1] not in _KINDS[promised]:
         return (tagged,)
     cell = untag(tagged)
     return bytes(cell) if isinstance(cell, bytearray) else cell

@@ -6,7 +6,7 @@ All connections read one exported snapshot, so a database in use is proven as it
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import adbc_driver_manager
@@ -20,6 +20,7 @@ from buttress.errors import ButtressError, Unavailable
 from buttress.mover.plan import Column, Table
 from buttress.mover.target import Target
 from buttress.mover.values import SqliteValue, row_key, rule
+from buttress.mover.verify_arrow import joined
 from buttress.mover.verify_cells import (
     Batch,
     Cell,
@@ -34,11 +35,12 @@ from buttress.mover.verify_source import Scan
 _BATCH_BYTES = 2_000_000
 _CAST = {"integer": "bigint", "real": "float8", "text": "text", "blob": "bytea", "": "text"}
 _ARROW = {
-    "integer": pa.int64(),
-    "real": pa.float64(),
-    "text": pa.string(),
-    "blob": pa.binary(),
-    "": pa.string(),
+    "integer": [pa.int64()],
+    "real": [pa.float64()],
+    "text": [pa.string()],
+    "blob": [pa.binary()],
+    "number": [pa.int64(), pa.float64()],
+    "": [pa.string()],
 }
 _GONE = ("42P01", "42703", "3F000")
 """SQLSTATEs of a table, a column or a schema that is not there."""
@@ -109,13 +111,10 @@ class TargetReader:
             The server does not answer or refuses.
         """
         kinds = [class_of(column) for column in table.columns]
-        wanted = [_ARROW[kind] for kind in kinds]
+        wanted = [type_ for kind in kinds for type_ in _ARROW[kind]]
         for found in self._stream(_statement(self._place.schema, table, scan)):
-            columns = []
-            for array, kind, type_ in zip(found.columns, kinds, wanted, strict=True):
-                if array.type != type_:
-                    array = array.cast(type_)
-                columns.append(array.view(pa.binary()) if kind == "text" else array)
+            parts = [array.cast(type_) for array, type_ in zip(found.columns, wanted, strict=True)]
+            columns = joined(parts, kinds)
             if not all(kinds):
                 decode = _Decoder(table, columns, kinds, classes)
                 columns = [
@@ -190,6 +189,9 @@ def _decoded(column: Column) -> str:
     """
     crossing = rule(column.rule)
     cell = f"t.{sql.Identifier(column.target).as_string()}"
+    if class_of(column) == "number":
+        whole = "scale({c}) = 0" if column.rule == "numeric" else "{c} = trunc({c})"
+        return _NUMBERS.format(whole=whole.format(c=cell), c=cell)
     decoded = f"({crossing.decode_sql.format(c=cell)})::{_CAST[crossing.decoded]}"
     exact = _exact(crossing.name, crossing.type).format(c=cell)
     if not exact:
@@ -198,6 +200,16 @@ def _decoded(column: Column) -> str:
     return f"CASE WHEN {cell} IS NULL THEN NULL WHEN {exact} THEN {decoded} ELSE {otherwise} END"
 
 
+# In rule `numeric` the scale tells integers from reals; one without a scale that is no integer of
+# SQLite's came from nowhere. The smallest and largest real are given; PostgreSQL refuses to cast beyond.
+_NUMBERS = (
+    "CASE WHEN {whole} AND {c} BETWEEN -9223372036854775808 AND 9223372036854775807 "
+    "THEN {c}::bigint END, "
+    "CASE WHEN {c} IS NULL OR {whole} AND {c} BETWEEN -9223372036854775808 AND 9223372036854775807 "
+    "THEN NULL WHEN coalesce(scale({c}), 1) > 0 AND ({c} = 0 OR {c} IN ('Infinity', '-Infinity') "
+    "OR abs({c}) BETWEEN 4.9e-324 AND 1.7976931348623157e308) THEN {c}::float8 "
+    "ELSE 'NaN'::float8 END"
+)
 _NOBODY = {"integer": "(-9223372036854775807 - 1)", "real": "'NaN'::float8"}
 
 
@@ -230,7 +242,7 @@ def _sorted(column: Column) -> str:
 
 
 class _Decoder:
-    """Columns whose cells have several classes, from the target's text to tagged form."""
+    """Columns of rule `mixed`, from the target's text to tagged form."""
 
     def __init__(
         self, table: Table, columns: list[pa.Array], kinds: list[str], classes: CellClasses | None
@@ -245,17 +257,11 @@ class _Decoder:
     def __call__(self, i: int) -> pa.Array:
         column = self._table.columns[i]
         texts: list[str | None] = self._texts[i].to_pylist()
-        cells: list[Cell]
-        if column.rule == "mixed":
-            name = column.name.lower()
-            listed = [cells.get(name, "") for cells in self._mixed] or [""] * len(texts)
-            cells = [
-                _mixed(text, kind or column.usual) for text, kind in zip(texts, listed, strict=True)
-            ]
-        else:
-            decode = rule(column.rule).decode
-            assert decode is not None
-            cells = [None if text is None else _number(decode, text) for text in texts]
+        name = column.name.lower()
+        listed = [cells.get(name, "") for cells in self._mixed] or [""] * len(texts)
+        cells = [
+            _mixed(text, kind or column.usual) for text, kind in zip(texts, listed, strict=True)
+        ]
         return pa.array([tag(cell) for cell in cells], pa.binary())
 
     def _row_keys(self) -> Iterator[str]:
@@ -271,27 +277,16 @@ class _Decoder:
             yield row_key(rules, list(values))
 
     def _key_cells(self, i: int) -> list[Cell]:
-        column = self._table.columns[i]
         if self._kinds[i]:
             return python_cells(self._texts[i], self._kinds[i])
-        texts = self._texts[i].to_pylist()
-        if column.rule == "mixed":
-            return [None if text is None else bytearray(text.encode()) for text in texts]
-        decode = rule(column.rule).decode
-        assert decode is not None
-        return [None if text is None else _number(decode, text) for text in texts]
+        return [
+            None if text is None else bytearray(text.encode())
+            for text in self._texts[i].to_pylist()
+        ]
 
 
 def _plain(cell: Cell) -> SqliteValue:
     return cell.decode(errors="replace") if isinstance(cell, bytearray) else cell
-
-
-def _number(decode: Callable[[str, str], SqliteValue], text: str) -> Cell:
-    try:
-        value = decode(text, "")
-    except (ValueError, ArithmeticError):
-        return bytearray(text.encode())
-    return bytearray(value.encode()) if isinstance(value, str) else value
 
 
 def _mixed(text: str | None, kind: str) -> Cell:

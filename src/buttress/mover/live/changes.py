@@ -17,12 +17,11 @@ from typing import Any
 import apsw
 
 from buttress.errors import BadInput, Conflict, Unavailable
+from buttress.mover.marks import FENCE, FOLLOW, LOG, is_mark
 from buttress.mover.plan import Plan, Table
 from buttress.mover.read import Cell, InvalidText, codec, quote
 from buttress.mover.source import open_snapshot
 
-LOG = "buttress_changes"
-PREFIX = "buttress_"
 FENCED = "this database was moved to PostgreSQL and is read-only"
 LOCK_SECONDS = 10.0
 
@@ -48,7 +47,7 @@ def follows_by_key(table: Table, connection: apsw.Connection) -> bool:
         table.kind == "table"
         and bool(table.key)
         and not table.impossible
-        and all(columns is not None for columns in _unique_sets(connection, table))
+        and all(_unique_sets(connection, table))
     )
 
 
@@ -95,7 +94,7 @@ def fence(connection: apsw.Connection, plan: Plan) -> None:
         if table.kind != "table":
             continue
         for event in ("INSERT", "UPDATE", "DELETE"):
-            name, on = f"{PREFIX}fence_{number}_{event.lower()}", quote(table.name)
+            name, on = f"{FENCE}{number}_{event.lower()}", quote(table.name)
             connection.execute(
                 f"CREATE TRIGGER {name} BEFORE {event} ON {on} "
                 f"BEGIN SELECT RAISE(ABORT, {_literal(FENCED)}); END"
@@ -105,7 +104,7 @@ def fence(connection: apsw.Connection, plan: Plan) -> None:
 def changes(
     connection: apsw.Connection, plan: Plan, after: int, limit: int
 ) -> tuple[list[Change], int]:
-    """The distinct rows noted after a position, from `limit` notes at most, and the new position."""
+    """The distinct rows noted after a position, from at most `limit` notes; the new position."""
     width = len(connection.execute(f"PRAGMA table_info({LOG})").fetchall()) - 2
     cells = ", ".join(
         f"typeof(k{i}), CASE typeof(k{i}) WHEN 'text' THEN CAST(k{i} AS BLOB) ELSE k{i} END"
@@ -158,7 +157,7 @@ def fingerprint(connection: apsw.Connection) -> str:
     for row in connection.execute(
         "SELECT type, name, coalesce(sql, '') FROM sqlite_schema ORDER BY type, name"
     ):
-        if not str(row[1]).startswith(PREFIX):
+        if not is_mark(str(row[1])):
             digest.update("\0".join(map(str, row)).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
@@ -205,14 +204,19 @@ def _literal(text: str) -> str:
 
 
 def _triggers(connection: apsw.Connection, table: Table, number: int) -> list[str]:
-    name, on = f"{PREFIX}follow_{number}", quote(table.name)
+    name, on = f"{FOLLOW}{number}", quote(table.name)
     columns = ", ".join(f"k{i}" for i in range(len(table.key)))
 
     def note(row: str) -> str:
         values = ", ".join(f"{row}.{quote(column)}" for column in table.key)
         return f"INSERT INTO {LOG}(tbl, {columns}) VALUES ({_literal(table.name)}, {values});"
 
-    moved = " OR ".join(f"old.{quote(c)} IS NOT new.{quote(c)}" for c in table.key)
+    # Another letter's case or another class is another key here, whatever the column's collation.
+    moved = " OR ".join(
+        f"old.{quote(c)} IS NOT new.{quote(c)} COLLATE BINARY"
+        f" OR typeof(old.{quote(c)}) <> typeof(new.{quote(c)})"
+        for c in table.key
+    )
     statements = [
         f"CREATE TRIGGER {name}_insert AFTER INSERT ON {on} BEGIN {note('new')} END",
         f"CREATE TRIGGER {name}_update AFTER UPDATE ON {on} BEGIN {note('new')} END",
@@ -223,7 +227,9 @@ def _triggers(connection: apsw.Connection, table: Table, number: int) -> list[st
     # before.
     values = ", ".join(f"t.{quote(c)}" for c in table.key)
     for index, unique in enumerate(_unique_sets(connection, table)):
-        same = " AND ".join(f"t.{quote(c)} = new.{quote(c)}" for c in unique or [])
+        same = " AND ".join(
+            f"t.{quote(c)} = new.{quote(c)} COLLATE {quote(collation)}" for c, collation in unique
+        )
         found = (
             f"INSERT INTO {LOG}(tbl, {columns}) SELECT {_literal(table.name)}, {values} "
             f"FROM {on} AS t WHERE {same};"
@@ -236,32 +242,25 @@ def _triggers(connection: apsw.Connection, table: Table, number: int) -> list[st
     return statements
 
 
-def _unique_sets(connection: apsw.Connection, table: Table) -> list[list[str] | None]:
-    """The columns of every unique index that is not the followed key; None for one over an
-    expression.
-    """
-    key = {column.lower() for column in table.key}
-    found: list[list[str] | None] = []
+def _unique_sets(connection: apsw.Connection, table: Table) -> list[list[tuple[str, str]]]:
+    """The columns and collations of every unique index; empty for one over an expression."""
+    found: list[list[tuple[str, str]]] = []
     for row in connection.execute(f"PRAGMA index_list({quote(table.name)})").fetchall():
         if not row[2]:
             continue
-        names = [part[2] for part in connection.execute(f"PRAGMA index_info({quote(str(row[1]))})")]
-        if any(name is None for name in names):
-            found.append(None)
-        elif {str(name).lower() for name in names} != key:
-            found.append([str(name) for name in names])
+        parts = [
+            (part[2], str(part[4]))
+            for part in connection.execute(f"PRAGMA index_xinfo({quote(str(row[1]))})")
+            if part[5]
+        ]
+        plain = [(str(name), collation) for name, collation in parts if name is not None]
+        found.append(plain if len(plain) == len(parts) else [])
     return found
 
 
 def _objects(connection: apsw.Connection) -> list[tuple[str, str]]:
-    return [
-        (str(kind), str(name))
-        for kind, name in connection.execute(
-            "SELECT type, name FROM sqlite_schema WHERE (type = 'trigger' AND "
-            "(name GLOB 'buttress_follow_*' OR name GLOB 'buttress_fence_*')) OR name = ?",
-            (LOG,),
-        )
-    ]
+    found = connection.execute("SELECT type, name FROM sqlite_schema").fetchall()
+    return [(str(kind), str(name)) for kind, name in found if is_mark(str(name))]
 
 
 def _drop_all(connection: apsw.Connection) -> int:

@@ -24,7 +24,7 @@ from buttress.mover.folder import folder_errors, remove_snapshot
 from buttress.mover.identities import add_identities
 from buttress.mover.job import Progress, check_again, move, silent
 from buttress.mover.live import changes
-from buttress.mover.live.replay import position_of, replay
+from buttress.mover.live.replay import CutOverDone, position_of, replay
 from buttress.mover.plan import NotCarried, Plan
 from buttress.mover.planner import make_plan
 from buttress.mover.read import quote
@@ -70,11 +70,7 @@ def begin(
     changes.install(source, planned)
     try:
         report = move(source, target, settings=settings, progress=progress, **options)
-        if _keys(report.plan) != _keys(planned):
-            raise Conflict(
-                f"the keys of {source} changed while the triggers were put in",
-                hint="Begin again.",
-            )
+        _require_same_keys(planned, report.plan)
         with target_of(target, settings, report.schema, report.id) as (where, _):
             _prepare_target(source, where, report)
     except BaseException:
@@ -96,13 +92,16 @@ def follow(
 
     `told` hears of every batch: rows brought up to date, and whether nothing is left.
     """
-    with _followed(source, target, schema, settings) as (_, plan, connection):
+    with _followed(source, target, schema, settings) as (_, plan, connection, fingerprint):
         while not stop.is_set():
             with changes.reading(source) as lite:
                 if not changes.is_followed(lite):
                     return
-                _check_schema(source, lite, connection)
-                batch = replay(lite, connection, plan)
+                _check_schema(source, lite, fingerprint)
+                try:
+                    batch = replay(lite, connection, plan)
+                except CutOverDone:
+                    return
             told(batch.rows, batch.caught_up)
             if batch.caught_up:
                 stop.wait(PAUSE_SECONDS)
@@ -128,11 +127,11 @@ def cutover(
     MoveMismatch
         The proof of everything, after the pause, found a difference.
     """
-    with _followed(source, target, schema, settings) as (where, plan, connection):
+    with _followed(source, target, schema, settings) as (where, plan, connection, fingerprint):
         _catch_up(source, connection, plan, progress)
         began = time.perf_counter()
         with changes.writing(source) as lite:
-            _check_schema(source, lite, connection)
+            _check_schema(source, lite, fingerprint)
             last = 0
             while True:
                 batch = replay(lite, connection, plan)
@@ -187,8 +186,14 @@ def _plan_of(source: Path, settings: Settings) -> Plan:
             folder.rmdir()
 
 
-def _keys(plan: Plan) -> dict[str, list[str]]:
-    return {table.name: table.key for table in plan.tables}
+def _require_same_keys(planned: Plan, moved: Plan) -> None:
+    """The triggers note the keys of the first plan; the copy is found by those of the second."""
+    keys = [{table.name: table.key for table in plan.moving} for plan in (planned, moved)]
+    if keys[0] != keys[1]:
+        raise Conflict(
+            f"the keys of {moved.source} changed while the triggers were put in",
+            hint="Begin again.",
+        )
 
 
 def _prepare_target(source: Path, where: Target, report: MoveReport) -> None:
@@ -220,7 +225,7 @@ def _prepare_target(source: Path, where: Target, report: MoveReport) -> None:
 @contextlib.contextmanager
 def _followed(
     source: Path, target: str | None, schema: str, settings: Settings
-) -> Iterator[tuple[Target, Plan, psycopg.Connection]]:
+) -> Iterator[tuple[Target, Plan, psycopg.Connection, str]]:
     with (
         target_of(target, settings, schema, "follow") as (where, _),
         where.connect(schema=schema) as connection,
@@ -234,14 +239,14 @@ def _followed(
                 f"{where.label} does not follow {source} into schema {schema}",
                 hint="Begin with `buttress move --follow`, or name the schema with --schema.",
             )
+        row = connection.execute("SELECT fingerprint FROM buttress_follow").fetchone()
         connection.commit()
-        yield where, report.plan, connection
+        assert row is not None
+        yield where, report.plan, connection, str(row[0])
 
 
-def _check_schema(source: Path, lite: apsw.Connection, connection: psycopg.Connection) -> None:
-    row = connection.execute("SELECT fingerprint FROM buttress_follow").fetchone()
-    connection.commit()
-    if row is not None and row[0] != changes.fingerprint(lite):
+def _check_schema(source: Path, lite: apsw.Connection, fingerprint: str) -> None:
+    if fingerprint != changes.fingerprint(lite):
         raise Conflict(
             f"the tables of {source} were altered while it was followed",
             hint=f"Run `buttress cutover {source} --abandon`, then move it again.",

@@ -2,7 +2,7 @@
 
 One batch is one transaction: delete what the target has under these keys, insert what the source
 has, move the position on. Done twice it does the same, so a killed follower loses and doubles
-nothing. After the commit every row of the batch is read again and compared.
+nothing. Before the commit every row of the batch is read again and compared.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from buttress.mover.plan import Column, Plan, Table
 from buttress.mover.read import Cell, InvalidText, Row, codec, quote
 from buttress.mover.side_tables import (
     MixedCell,
-    QuarantinedRow,
-    kept,
+    Refusal,
     key_of,
     key_places,
     write_cells,
@@ -32,6 +31,10 @@ from buttress.mover.statements import raw, reason_of
 from buttress.mover.values import CLASSES, SqliteValue, Unholdable, rule, same
 
 BATCH_CHANGES = 5_000
+
+
+class CutOverDone(Conflict):
+    """The target is not followed any more: another process has cut over."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,10 @@ def replay(lite: apsw.Connection, connection: psycopg.Connection, plan: Plan) ->
 
     Raises
     ------
+    CutOverDone
+        The target is not followed any more.
     Conflict
-        The target is not followed any more, or a row differs after it was applied.
+        A row differs after it was applied.
     """
     with connection.transaction():
         position = position_of(connection)
@@ -68,21 +73,23 @@ def replay(lite: apsw.Connection, connection: psycopg.Connection, plan: Plan) ->
         todo = _now(lite, plan, found)
         for table, rows in todo:
             _apply(connection, plan, table, rows)
+            _prove(connection, table, rows)
         connection.execute(
             "UPDATE buttress_follow SET position = %s, replayed_at = now()", (reached,)
         )
-    for table, rows in todo:
-        _prove(connection, table, rows)
     return Replayed(len(found), len(found) < BATCH_CHANGES and reached - position < BATCH_CHANGES)
 
 
 def position_of(connection: psycopg.Connection) -> int:
     """The newest note the target holds; locks the position until the transaction ends."""
-    row = connection.execute(
-        "SELECT position, cut_over_at FROM buttress_follow FOR UPDATE"
-    ).fetchone()
+    try:
+        row = connection.execute(
+            "SELECT position, cut_over_at FROM buttress_follow FOR UPDATE"
+        ).fetchone()
+    except psycopg.errors.UndefinedTable:
+        row = None
     if row is None or row[1] is not None:
-        raise Conflict(
+        raise CutOverDone(
             "the target is not followed any more: its cut-over is done",
             hint="Point the app to PostgreSQL; the old file refuses writes.",
         )
@@ -131,7 +138,8 @@ def _read(lite: apsw.Connection, plan: Plan, table: Table, key: Sequence[Cell]) 
         conditions.append(f"t.{quote(column_name)} IS {value}")
         bindings.append(_bytes(cell, encoding) if text else cell)
     found = lite.execute(
-        f"SELECT {', '.join(columns)} FROM {quote(table.name)} AS t WHERE {' AND '.join(conditions)}",
+        f"SELECT {', '.join(columns)} FROM {quote(table.name)} AS t "
+        f"WHERE {' AND '.join(conditions)}",
         bindings,
     ).fetchall()
     if not found:
@@ -165,7 +173,7 @@ def _apply(connection: psycopg.Connection, plan: Plan, table: Table, rows: Seque
     with connection.cursor() as cursor:
         cursor.executemany(delete, keys)
     placed: list[tuple[_Now, list[object]]] = []
-    refused: list[QuarantinedRow] = []
+    refused: list[Refusal] = []
     for now in rows:
         if now.row is None:
             continue
@@ -173,10 +181,10 @@ def _apply(connection: psycopg.Connection, plan: Plan, table: Table, rows: Seque
         if isinstance(values, list):
             placed.append((now, values))
         else:
-            refused.append(kept(plan, table, now.row, *values))
-    refused += _insert(connection, plan, table, placed)
-    write_quarantine(connection, refused)
-    write_cells(connection, list(_classes(table, placed, refused)))
+            refused.append(Refusal(now.row, *values))
+    refused += _insert(connection, table, placed)
+    write_quarantine(connection, plan, table, refused)
+    write_cells(connection, list(_classes(table, placed)))
 
 
 def _encoded_key(table: Table, key: Sequence[Cell]) -> list[object] | None:
@@ -206,11 +214,8 @@ def _encode(table: Table, row: Row) -> list[object] | tuple[int, str]:
 
 
 def _insert(
-    connection: psycopg.Connection,
-    plan: Plan,
-    table: Table,
-    placed: list[tuple[_Now, list[object]]],
-) -> list[QuarantinedRow]:
+    connection: psycopg.Connection, table: Table, placed: list[tuple[_Now, list[object]]]
+) -> list[Refusal]:
     """Insert all rows; those the server refuses leave `placed` and are returned for quarantine."""
     statement = sql.SQL("INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES ({})").format(
         sql.Identifier(table.target),
@@ -237,21 +242,18 @@ def _insert(
             psycopg.errors.ProgramLimitExceeded,
         ) as error:
             placed.remove(entry)
-            refused.append(kept(plan, table, now.row, None, reason_of(error)))
+            refused.append(Refusal(now.row, None, reason_of(error)))
     return refused
 
 
-def _classes(
-    table: Table, placed: Iterable[tuple[_Now, list[object]]], refused: Sequence[QuarantinedRow]
-) -> Iterable[MixedCell]:
-    out = {row.row_key for row in refused}
+def _classes(table: Table, placed: Iterable[tuple[_Now, list[object]]]) -> Iterable[MixedCell]:
     for now, _ in placed:
         assert now.row is not None
         for column, cell in zip(table.stored, now.row.cells, strict=True):
             if column.rule != "mixed" or cell is None or isinstance(cell, InvalidText):
                 continue
             kind = CLASSES[type(cell)]
-            if kind != column.usual and now.name not in out:
+            if kind != column.usual:
                 yield MixedCell(table.name, now.row.rowid, now.name, column.name, kind)
 
 
