@@ -16,7 +16,7 @@ from typer.cli import get_docs_for_click
 from typer.main import get_command
 
 from buttress import errors
-from buttress.cli import app
+from buttress.cli import cli
 from buttress.settings import Settings
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -30,7 +30,7 @@ def pages() -> dict[str, str]:
 
 def commands() -> str:
     """Every command with its options, as `--help` tells them."""
-    command = get_command(app)
+    command = get_command(cli)
     text = get_docs_for_click(obj=command, ctx=Context(command), name="buttress")
     return NOTE + text.strip() + "\n"
 

@@ -9,6 +9,7 @@ import typer
 
 from buttress.cli import apps, migrate
 from buttress.cli.context import err, out, plain
+from buttress.cli.cutover import cutover
 from buttress.cli.demo import demo
 from buttress.cli.move import move, verify
 from buttress.cli.up import up
@@ -25,6 +26,7 @@ cli = typer.Typer(
 )
 cli.command()(move)
 cli.command()(verify)
+cli.command()(cutover)
 cli.command()(up)
 cli.command()(demo)
 cli.add_typer(migrate.app, name="migrate")

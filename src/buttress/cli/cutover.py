@@ -1,41 +1,13 @@
-"""`buttress move --follow` once the rows are moved, and `buttress cutover`."""
+"""`buttress cutover`: the end of a move that follows its source."""
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from buttress.cli.context import err, load_settings, out, plain
 from buttress.cli.move import Schema, Source, To, Workers
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from buttress.settings import Settings
-
-
-def follow(source: Path, to: str | None, schema: str, settings: Settings) -> None:
-    """Replay the source's changes until Ctrl-C, or until another process cuts over."""
-    from buttress.mover.live.follow import follow as replay_changes
-
-    stop, rows, quiet = threading.Event(), 0, False
-
-    def tell(changed: int, caught_up: bool) -> None:
-        nonlocal rows, quiet
-        rows += changed
-        if caught_up and not quiet:
-            err.print(f"followed: {rows:,} changed rows, caught up")
-        quiet = caught_up and not changed
-
-    out.print(
-        f"Following [bold]{plain(str(source))}[/bold]. When the app can pause, run in another"
-        f" terminal:\n  buttress cutover {plain(str(source))}\nCtrl-C stops following; `buttress"
-        " cutover` still knows where to go on."
-    )
-    replay_changes(source, to, schema=schema, settings=settings, stop=stop, told=tell)
-    out.print("The cut-over is done; nothing is left to follow.")
 
 
 def cutover(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from buttress.cli.context import err, load_settings, out
+from buttress.cli.context import err, load_settings, out, plain
 from buttress.errors import MoveMismatch
 
 if TYPE_CHECKING:
     from buttress.mover.report import MoveReport
+    from buttress.settings import Settings
 
 Source = Annotated[Path, typer.Argument(help="A SQLite 3 file. It is only read.")]
 To = Annotated[
@@ -69,6 +71,14 @@ def move(
             help="Allow a schema that holds tables; they are kept in a schema beside it.",
         ),
     ] = False,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            help="Go on bringing over what the app writes, until `buttress cutover`. This puts"
+            " triggers into the source.",
+        ),
+    ] = False,
     only: Annotated[
         list[str] | None, typer.Option(metavar="TABLE", help="Move this table; may be repeated.")
     ] = None,
@@ -100,35 +110,67 @@ def move(
       buttress move prototype.db --to postgresql://me:secret@host/shop
 
       buttress move prototype.db --schema shop --skip logs --skip cache
+
+      buttress move prototype.db --follow
     """
     from buttress.cli.move_progress import progress_on
     from buttress.mover import move as move_file
+    from buttress.mover.live.follow import begin
     from buttress.mover.report import MoveReport
 
+    if follow and (dry_run or resume):
+        raise typer.BadParameter("--follow goes with neither --dry-run nor --resume")
     settings = load_settings()
+    options: dict[str, Any] = {
+        "schema": schema,
+        "plan": plan,
+        "report": report,
+        "workers": workers,
+        "replace": replace,
+        "only": tuple(only or ()),
+        "skip": tuple(skip or ()),
+        "settings": settings,
+    }
     try:
         with progress_on(err) as progress:
-            result = move_file(
-                source,
-                to,
-                schema=schema,
-                plan=plan,
-                dry_run=dry_run,
-                report=report,
-                workers=workers,
-                resume=resume,
-                replace=replace,
-                only=tuple(only or ()),
-                skip=tuple(skip or ()),
-                progress=progress,
-                settings=settings,
-            )
+            if follow:
+                result = begin(source, to, progress=progress, **options)
+            else:
+                result = move_file(
+                    source, to, dry_run=dry_run, resume=resume, progress=progress, **options
+                )
     except MoveMismatch as mismatch:
         if isinstance(mismatch.report, MoveReport):
             _show(mismatch.report, json=json)
         raise
     _show(result, json=json)
+    if follow:
+        follow_source(source, to, schema, settings)
     raise typer.Exit(result.exit_code)
+
+
+def follow_source(source: Path, to: str | None, schema: str, settings: Settings) -> None:
+    """Replay the source's changes until Ctrl-C, or until another process cuts over."""
+    from buttress.mover.live.follow import follow
+
+    rows, quiet = 0, False
+
+    def tell(changed: int, caught_up: bool) -> None:
+        nonlocal rows, quiet
+        rows += changed
+        if changed:
+            quiet = False
+        if caught_up and not quiet:
+            err.print(f"followed: {rows:,} changed rows, caught up")
+            quiet = True
+
+    out.print(
+        f"\nFollowing {plain(str(source))}. When the app can pause, run in another terminal:\n"
+        f"  buttress cutover {plain(str(source))}\n"
+        "Ctrl-C only stops following: the cut-over knows where to go on."
+    )
+    follow(source, to, schema=schema, settings=settings, stop=threading.Event(), told=tell)
+    out.print("The cut-over is done; nothing is left to follow.")
 
 
 def verify(

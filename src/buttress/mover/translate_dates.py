@@ -164,13 +164,16 @@ def _strftime(pattern: str, moment: str, *, immutable: bool) -> Term:
     pieces = [piece for piece in re.split(r"(%.)", pattern) if piece]
     codes = [piece for piece in pieces if piece.startswith("%")]
     digits = len(pieces) == len(codes) == 1 and codes[0] in {*_FIELDS, "%S", "%s", "%w", "%u"}
+    words = bool(re.search("[-/:]", re.sub("%.", "", pattern)))
     simple = all(piece in _PICTURES or re.fullmatch(r"[-/: .,]+", piece) for piece in pieces)
     if simple and not immutable and "%f" not in codes:
         picture = "".join(_PICTURES.get(piece, piece) for piece in pieces)
-        return Term(f"to_char({moment}, {string(picture)})", "text", digits=digits)
+        found = f"to_char({moment}, {string(picture)})"
+        return Term(found, "text", digits=digits, words=words)
     parts = [_piece(piece, moment) for piece in pieces]
     joined = " || ".join(parts) if parts else "''"
-    return Term(f"({joined})" if len(parts) > 1 else joined, "text", digits=digits)
+    joined = f"({joined})" if len(parts) > 1 else joined
+    return Term(joined, "text", digits=digits, words=words)
 
 
 def _piece(piece: str, moment: str) -> str:

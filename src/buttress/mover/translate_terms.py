@@ -56,6 +56,8 @@ class Term:
         The constant, for literals.
     digits
         Text that always spells an integer (`strftime('%s', …)`).
+    words
+        Text that never spells a number.
     small
         PostgreSQL may compute it in 32 bits.
     real_or_zero
@@ -78,6 +80,7 @@ class Term:
     explicit: bool = False
     value: SqliteValue | _Absent = ABSENT
     digits: bool = False
+    words: bool = False
     small: bool = False
     real_or_zero: bool = False
     spelled: bool = False
@@ -198,7 +201,8 @@ def plain(term: Term) -> Term:
     crossing = rule(term.rule)
     sql = crossing.decode_sql.format(c=term.sql)
     kind = _DIRECT[crossing.decoded]
-    return replace(term, sql=f"({sql})", kind=kind, rule="", stored=False)
+    words = term.rule == "date" or term.rule.startswith("timestamp(")
+    return replace(term, sql=f"({sql})", kind=kind, rule="", stored=False, words=words)
 
 
 def integer(term: Term) -> Term:

@@ -44,7 +44,8 @@ _STRANGER = {
 }
 _SEED = {"integer": "0", "real": "0.0", "text": "''", "blob": "x''", "number": "0, 0.0"}
 _PARTS = {
-    "number": "CASE typeof({c}) WHEN 'integer' THEN {c} END, CASE typeof({c}) WHEN 'real' THEN {c} END"
+    "number": "CASE typeof({c}) WHEN 'integer' THEN {c} END, "
+    "CASE typeof({c}) WHEN 'real' THEN {c} END"
 }
 """Cells of two classes come as two columns of one class each."""
 _ARROW = {

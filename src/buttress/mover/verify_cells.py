@@ -72,7 +72,7 @@ def class_of(column: Column) -> str:
 
 
 def numbers(integers: pa.Array, reals: pa.Array) -> pa.Array:
-    """A column of class `number` from one of integers and one of reals, at most one of them a cell."""
+    """A column of class `number` from its integers and its reals; each cell is in one of them."""
     return pa.StructArray.from_arrays([integers, reals.view(pa.int64())], ["integer", "bits"])
 
 

@@ -200,8 +200,8 @@ def _decoded(column: Column) -> str:
     return f"CASE WHEN {cell} IS NULL THEN NULL WHEN {exact} THEN {decoded} ELSE {otherwise} END"
 
 
-# In rule `numeric` the scale tells integers from reals; one without a scale that is no integer of
-# SQLite's came from nowhere. The smallest and largest real are given; PostgreSQL refuses to cast beyond.
+# In rule `numeric` the scale tells integers from reals. What is neither an integer of SQLite's nor a
+# real came from nowhere; PostgreSQL would refuse to cast beyond the smallest and the largest real.
 _NUMBERS = (
     "CASE WHEN {whole} AND {c} BETWEEN -9223372036854775808 AND 9223372036854775807 "
     "THEN {c}::bigint END, "
