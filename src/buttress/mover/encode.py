@@ -11,6 +11,7 @@ import itertools
 import operator
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import psycopg
 from psycopg import pq
@@ -154,7 +155,7 @@ def _dumpers(wires: Iterable[str]) -> TransformerProtocol:
 
 
 def _quick(crossing: Rule) -> tuple[Convert | None, str]:
-    """A quicker way than `encode`, and the type of what it gives; it may refuse more, never less."""
+    """A quicker way than `encode`, with the type of what it gives; it may refuse more, not less."""
     if crossing.direct or crossing.name == "json":
         # Whether it is JSON the server checks in any case.
         return None, crossing.wire
@@ -184,12 +185,12 @@ def _quick_moments(mark: str, digits: str, zone: str) -> Convert:
     parse = dt.datetime.fromisoformat
 
     def convert(cells: Sequence[SqliteValue]) -> Sequence[object]:
-        texts = [cell for cell in cells if cell is not None]
-        lines = "\n".join(texts)  # type: ignore[arg-type]  # another class raises TypeError
+        # Cells of another class make `join` raise TypeError.
+        texts: list[Any] = [cell for cell in cells if cell is not None]
+        lines = "\n".join(texts)
         zeros = lines.translate(_ZEROS)
         if all(zeros != "\n".join([shape] * len(texts)) for shape in shapes) and any(
-            text.translate(_ZEROS) not in shapes  # type: ignore[union-attr]
-            for text in texts
+            text.translate(_ZEROS) not in shapes for text in texts
         ):
             raise Unholdable("a value that is no date and time of the column's shape")
         # What the shape does not tell: another zone, the hour 24, a fraction that is left out.
@@ -199,7 +200,7 @@ def _quick_moments(mark: str, digits: str, zone: str) -> Convert:
             or (digits == "auto" and ".000000" in lines)
         ):
             raise Unholdable("a value that is no date and time of the column's shape")
-        moments = map(parse, texts)  # type: ignore[arg-type]
+        moments = map(parse, texts)
         if len(texts) == len(cells):
             return list(moments)
         return [None if cell is None else next(moments) for cell in cells]

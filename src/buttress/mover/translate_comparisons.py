@@ -128,7 +128,8 @@ def operands(left: Term, right: Term, *, ordering: bool) -> tuple[str, str]:
     if left.kind == "blob":
         return left.sql, right.sql
     for one, other in ((left, right), (right, left)):
-        computed = not other.constant and not other.affinity and not other.words
+        column = bool(other.affinity) and not other.digits
+        computed = not (other.constant or other.words or column)
         if ordering and one.affinity in _NUMERIC_AFFINITIES and computed:
             # Text that spells a number would be less than all text of such a column.
             raise Untranslatable("orders computed text against a column of numeric affinity")

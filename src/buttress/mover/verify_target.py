@@ -200,8 +200,8 @@ def _decoded(column: Column) -> str:
     return f"CASE WHEN {cell} IS NULL THEN NULL WHEN {exact} THEN {decoded} ELSE {otherwise} END"
 
 
-# In rule `numeric` the scale tells integers from reals. What is neither an integer of SQLite's nor a
-# real came from nowhere; PostgreSQL would refuse to cast beyond the smallest and the largest real.
+# In rule `numeric` the scale tells integers from reals. A number that SQLite cannot have came from
+# nowhere; PostgreSQL would refuse to cast what is beyond the smallest and the largest real.
 _NUMBERS = (
     "CASE WHEN {whole} AND {c} BETWEEN -9223372036854775808 AND 9223372036854775807 "
     "THEN {c}::bigint END, "
