@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import tempfile
 from pathlib import Path
@@ -92,10 +93,12 @@ def build(path: Path, wanted: list[Any]) -> None:
         connection.execute(f"CREATE TABLE {quote(name)}({body}){tail}")
         for row in rows:
             marks = ", ".join("CAST(? AS TEXT)" if isinstance(v, Raw) else "?" for v in row)
-            connection.execute(
-                f"INSERT OR IGNORE INTO {quote(name)} VALUES ({marks})",
-                [bytes(v) if isinstance(v, Raw) else v for v in row],
-            )
+            # An INTEGER PRIMARY KEY takes nothing but integers.
+            with contextlib.suppress(apsw.MismatchError):
+                connection.execute(
+                    f"INSERT OR IGNORE INTO {quote(name)} VALUES ({marks})",
+                    [bytes(v) if isinstance(v, Raw) else v for v in row],
+                )
     connection.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import apsw
 
@@ -10,6 +11,7 @@ from buttress.mover import names, values
 from buttress.mover.names import Namespace
 from buttress.mover.plan import NotCarried, Plan, Table
 from buttress.mover.profile import ColumnFacts, TableFacts
+from buttress.mover.read import codec, raw_text
 from buttress.mover.schema import SourceTable, fold, quoted
 
 
@@ -44,10 +46,13 @@ class Draft:
         mixed = {fold(name) for name in columns if self.table.column(name).rule == "mixed"}
         if all(len(self.facts_of(name).classes) < 2 for name in mixed):
             return False
-        connection.create_scalar_function("target_text", _target_text, 1, deterministic=True)
+        ((encoding,),) = connection.execute("PRAGMA encoding").fetchall()
+        connection.create_scalar_function(
+            "target_text", partial(_target_text, codec(str(encoding))), 2, deterministic=True
+        )
         terms = [
-            f"target_text({quoted(name)})" if fold(name) in mixed else quoted(name)
-            for name in columns
+            f"target_text(typeof({name}), {raw_text(name)})" if mixing else name
+            for name, mixing in ((quoted(name), fold(name) in mixed) for name in columns)
         ]
         known = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in columns)
         return bool(
@@ -71,6 +76,15 @@ class Draft:
         )
 
 
-def _target_text(*arguments: apsw.SQLiteValue) -> apsw.SQLiteValue:
-    (value,) = arguments
-    return str(values.rule("mixed").encode(value))
+def _target_text(encoding: str, *cell: apsw.SQLiteValue) -> apsw.SQLiteValue:
+    """What a mixed column will hold, from a cell's class and its value, text as its bytes.
+
+    Text that no column can hold is in quarantine: its bytes meet no other value.
+    """
+    kind, value = cell
+    try:
+        if kind == "text":
+            value = values.rule("text").encode((value or b"").decode(encoding))  # type: ignore[union-attr]  # text comes as bytes
+        return str(values.rule("mixed").encode(value))
+    except ValueError:
+        return value

@@ -253,9 +253,7 @@ class _Scan:
 
     def _select(self, names: Sequence[str], clauses: str) -> str:
         cells = ", ".join(
-            f"CASE typeof({cell}) WHEN 'text' THEN CAST({cell} AS BLOB) ELSE {cell} END,"
-            f" typeof({cell})"
-            for cell in (f"t.{quote(name)}" for name in names)
+            f"{raw_text(cell)}, typeof({cell})" for cell in (f"t.{quote(name)}" for name in names)
         )
         rowid = f"t.{self.table.rowid}" if self.table.rowid else "NULL"
         return f"SELECT {rowid}, {cells} FROM {_from(self.table)} {clauses}"
@@ -274,6 +272,11 @@ class _Scan:
 def codec(encoding: str) -> str:
     """Python's name of a SQLite encoding, as it lies in the file: without byte order mark."""
     return {"UTF-8": "utf-8", "UTF-16le": "utf-16-le", "UTF-16be": "utf-16-be"}[encoding]
+
+
+def raw_text(cell: str) -> str:
+    """SQL for a cell whose text is to come as the bytes that lie in the file."""
+    return f"CASE typeof({cell}) WHEN 'text' THEN CAST({cell} AS BLOB) ELSE {cell} END"
 
 
 def quote(name: str) -> str:

@@ -19,7 +19,7 @@ import apsw
 from buttress.errors import BadInput, Conflict, Unavailable
 from buttress.mover.marks import FENCE, FOLLOW, LOG, is_mark
 from buttress.mover.plan import Plan, Table
-from buttress.mover.read import Cell, InvalidText, codec, quote
+from buttress.mover.read import Cell, InvalidText, codec, quote, raw_text
 from buttress.mover.source import open_snapshot
 
 FENCED = "this database was moved to PostgreSQL and is read-only"
@@ -106,10 +106,7 @@ def changes(
 ) -> tuple[list[Change], int]:
     """The distinct rows noted after a position, from at most `limit` notes; the new position."""
     width = len(connection.execute(f"PRAGMA table_info({LOG})").fetchall()) - 2
-    cells = ", ".join(
-        f"typeof(k{i}), CASE typeof(k{i}) WHEN 'text' THEN CAST(k{i} AS BLOB) ELSE k{i} END"
-        for i in range(width)
-    )
+    cells = ", ".join(f"typeof(k{i}), {raw_text(f'k{i}')}" for i in range(width))
     lengths = {table.name: len(table.key) for table in plan.moving}
     encoding = codec(plan.encoding)
     # 1 and 1.0 are different keys here, though Python thinks them equal.

@@ -18,7 +18,7 @@ from psycopg import sql
 from buttress.errors import Conflict
 from buttress.mover.live.changes import Change, changes, text_cell
 from buttress.mover.plan import Column, Plan, Table
-from buttress.mover.read import Cell, InvalidText, Row, codec, quote
+from buttress.mover.read import Cell, InvalidText, Row, codec, quote, raw_text
 from buttress.mover.side_tables import (
     MixedCell,
     Refusal,
@@ -127,10 +127,7 @@ def _read(lite: apsw.Connection, plan: Plan, table: Table, key: Sequence[Cell]) 
     columns = [f"t.{table.rowid}" if table.rowid else "NULL"]
     for column in table.stored:
         name = f"t.{quote(column.name)}"
-        columns += [
-            f"typeof({name})",
-            f"CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END",
-        ]
+        columns += [f"typeof({name})", raw_text(name)]
     conditions, bindings = [], []
     for column_name, cell in zip(table.key, key, strict=True):
         text = isinstance(cell, str | InvalidText)
