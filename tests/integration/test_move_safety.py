@@ -82,7 +82,7 @@ def test_fifty_random_kills_leave_all_or_nothing(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "BUTTRESS_HOME": str(deployment.home)},
+            env={"PATH": os.defpath, "BUTTRESS_HOME": str(deployment.home)},
         )  # fmt: skip
         time.sleep(chance.uniform(0.3, 4.0))
         if number % 4 == 3:
@@ -263,9 +263,12 @@ def test_a_corrupt_page_costs_only_its_rows(
     database_url: str, conninfo: str, tmp_path: Path
 ) -> None:
     source = make_source(tmp_path / "source.db", 20_000)
-    size = source.stat().st_size
+    with closing(apsw.Connection(str(source))) as connection:
+        pages = connection.execute(
+            "SELECT pageno FROM dbstat WHERE name = 'item' AND pagetype = 'leaf' ORDER BY path"
+        ).fetchall()
     with source.open("r+b") as file:
-        file.seek(size // 2 // 4096 * 4096)
+        file.seek((int(pages[len(pages) // 2][0]) - 1) * 4096)
         file.write(random.Random(1).randbytes(4096))
 
     report = move(source, database_url, report=tmp_path / "report")
@@ -307,27 +310,33 @@ def test_a_truncated_file_gives_what_is_left(
     source = make_source(tmp_path / "source.db", 20_000)
     os.truncate(source, source.stat().st_size * 2 // 3)
 
-    try:
-        report = move(source, database_url, report=tmp_path / "report")
-    except ButtressError as error:
-        assert error.hint
-        assert relations(conninfo) == set()
-    else:
-        assert report.unreadable
-        assert report.exit_code == 3
+    report = move(source, database_url, report=tmp_path / "report")
+
+    assert report.unreadable
+    assert report.exit_code == 3
+    assert sum(table.proven for table in report.proof.tables) > 1000
 
 
 def test_a_locked_source_says_so(database_url: str, tmp_path: Path) -> None:
     source = make_source(tmp_path / "source.db", 10)
-    locker = apsw.Connection(str(source))
-    locker.execute(
-        "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; INSERT INTO owner VALUES (9999, 'x')"
+    script = (
+        "import sqlite3, sys\n"
+        "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "c.execute('BEGIN EXCLUSIVE')\n"
+        "print('locked', flush=True)\n"
+        "sys.stdin.read()\n"
     )
+    locker = subprocess.Popen(
+        [sys.executable, "-c", script, str(source)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert locker.stdout is not None
+    locker.stdout.readline()
 
     with pytest.raises(Unavailable, match="lock"):
         move(source, database_url, report=tmp_path / "report")
 
-    locker.execute("ROLLBACK")
+    locker.kill()
+    locker.communicate()
 
 
 def test_a_target_without_rights_says_what_to_grant(database_url: str, tmp_path: Path) -> None:

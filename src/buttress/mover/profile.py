@@ -29,6 +29,9 @@ _PIECE_ROWS = 2**_PIECE_BITS - 1
 """Rowids of one piece: few enough that four counts fit one 64-bit integer."""
 _MOST_PIECES = 20_000
 _SMALLEST_DAMAGED = 8
+_MOST_DAMAGED = 2_000
+"""Failed counts after which the rest of a table's damage is left uncounted: the last page of a cut
+file can stand for any rowid up to 2**63."""
 _COLUMNS_AT_ONCE = 250
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 
@@ -64,6 +67,8 @@ class TableFacts:
     last_rowid: int | None = None
     columns: list[ColumnFacts] = field(default_factory=list)
     damage: str = ""
+    damaged: int = 0
+    """Pieces that could not be counted whole."""
     failed: str = ""
 
 
@@ -172,6 +177,9 @@ def _count(
         ]
     except (apsw.CorruptError, apsw.IOError) as error:
         facts.damage = str(error)
+        facts.damaged += 1
+        if facts.damaged > _MOST_DAMAGED:
+            return
         for part in _halves(piece):
             _count(connection, part, facts, lock)
         if piece.low is None:
