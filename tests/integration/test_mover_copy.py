@@ -25,10 +25,11 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from buttress.errors import Unavailable
-from buttress.mover import copy_chunk, encode, stage
-from buttress.mover.copy import Chunk, Copied, chunks, copy_all
+from buttress.mover import stage
+from buttress.mover.loading import copy_chunk, encode
+from buttress.mover.loading.copy import Chunk, Copied, chunks, copy_all
 from buttress.mover.plan import Column, Plan, Table
-from buttress.mover.source import open_snapshot
+from buttress.mover.source.snapshot import open_snapshot
 from buttress.mover.target import Target
 from buttress.mover.values import Unholdable, rule, timestamp_rules
 
@@ -626,7 +627,7 @@ def test_a_killed_process_leaves_whole_chunks_and_is_reported(
 def test_workers_die_with_their_parent(tmp_path: Path) -> None:
     script = (
         "import time\n"
-        "from buttress.mover.copy import _Child\n"
+        "from buttress.mover.loading.copy import _Child\n"
         "child = _Child()\n"
         "print(child.process.pid, flush=True)\n"
         "time.sleep(60)\n"
@@ -661,7 +662,7 @@ def children() -> list[int]:
     return [
         int(pid)
         for pid in pids
-        if b"buttress.mover.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"buttress.mover.loading.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
 
 
@@ -682,7 +683,7 @@ def test_memory_stays_flat_with_large_cells(
         "import resource, sys\n"
         "from pathlib import Path\n"
         "import msgspec\n"
-        "from buttress.mover.copy import chunks, copy_all\n"
+        "from buttress.mover.loading.copy import chunks, copy_all\n"
         "from buttress.mover.plan import Plan\n"
         "from buttress.mover.target import Target\n"
         "plan = msgspec.json.decode(sys.stdin.buffer.readline(), type=Plan)\n"

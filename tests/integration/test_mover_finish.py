@@ -14,7 +14,7 @@ import pytest
 
 from buttress.errors import Unavailable
 from buttress.mover import stage
-from buttress.mover.finish import Finished, finish, sequences
+from buttress.mover.finishing.finish import Finished, finish, sequences
 from buttress.mover.plan import (
     Check,
     Column,

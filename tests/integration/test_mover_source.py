@@ -18,8 +18,8 @@ import apsw
 import pytest
 
 from buttress.errors import BadInput, NotFound, Unavailable
-from buttress.mover import source
-from buttress.mover.source import check_source, open_snapshot, take_snapshot
+from buttress.mover.source import snapshot as source
+from buttress.mover.source.snapshot import check_source, open_snapshot, take_snapshot
 
 WRITER = """
 import sys, apsw

@@ -9,7 +9,7 @@ import pytest
 from two_sides import TABLES, Sides, make_plan, open_sides
 
 from buttress.mover import translate
-from buttress.mover.compare_views import same_rows
+from buttress.mover.finishing.compare_views import same_rows
 from buttress.mover.translate import Untranslatable
 
 QUERIES = [

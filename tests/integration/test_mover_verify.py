@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from buttress.mover.plan import Column, Plan, Table, Unreadable
+from buttress.mover.proof.prove import prove
 from buttress.mover.report import Difference, Proof, TableProof
 from buttress.mover.target import Target
-from buttress.mover.verify import prove
 
 SOURCE = """
 CREATE TABLE item (id INTEGER PRIMARY KEY, real, text TEXT, blob BLOB, moment TEXT, day TEXT,

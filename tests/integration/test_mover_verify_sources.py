@@ -14,11 +14,11 @@ import pytest
 
 from buttress.errors import BadInput, Unavailable
 from buttress.mover.plan import Column, Plan, Table, Unreadable
+from buttress.mover.proof.crew import Progress
+from buttress.mover.proof.prove import prove as prove_plan
+from buttress.mover.proof.prove import silent
 from buttress.mover.report import Proof, TableProof
 from buttress.mover.target import Target
-from buttress.mover.verify import prove as prove_plan
-from buttress.mover.verify import silent
-from buttress.mover.verify_crew import Progress
 
 
 def column(name: str, rule: str, **facts: object) -> Column:
@@ -150,7 +150,7 @@ def test_columns_that_begin_with_nulls_are_proven(lite, server, conninfo):
 
 
 def test_ranges_that_threads_share_miss_no_row_at_any_edge(lite, server, conninfo, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("buttress.mover.verify"), "_RANGE_ROWS", 100)
+    monkeypatch.setattr(importlib.import_module("buttress.mover.proof.prove"), "_RANGE_ROWS", 100)
     snapshot = do(
         lite,
         "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);"

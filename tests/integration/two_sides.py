@@ -8,7 +8,8 @@ import apsw
 import psycopg
 from psycopg import sql
 
-from buttress.mover import compare_views, translate
+from buttress.mover import translate
+from buttress.mover.finishing import compare_views
 from buttress.mover.plan import Column, Plan, Table, View
 from buttress.mover.values import rule
 

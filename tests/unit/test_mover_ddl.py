@@ -3,7 +3,7 @@
 import apsw
 import pytest
 
-from buttress.mover.ddl import Generated, NamedText, parse_table
+from buttress.mover.source.ddl import Generated, NamedText, parse_table
 
 
 def test_checks_are_found_with_their_names_and_columns():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buttress.mover import names
+from buttress.mover.planning import names
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=90)
 

@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buttress.errors import BadInput, NotFound
-from buttress.mover import exact, translate, values
+from buttress.mover import translate, values
 from buttress.mover.plan import Column, NotCarried, Plan
-from buttress.mover.plan_file import read_plan, write_plan
-from buttress.mover.planner import make_plan
-from buttress.mover.source import take_snapshot
+from buttress.mover.planning import exact
+from buttress.mover.planning.plan_file import read_plan, write_plan
+from buttress.mover.planning.planner import make_plan
+from buttress.mover.source.snapshot import take_snapshot
 
 Planned = Callable[..., Plan]
 

@@ -1,8 +1,10 @@
 """The move: a SQLite database into PostgreSQL, with a proof that every value arrived.
 
-The data's way: `source` (a consistent snapshot) → `planner` (what becomes of everything) → `copy`
-(rows, into a staging schema) → `finish` (keys, indexes, constraints, views) → `verify` (both sides
-re-read and compared) → `switch` (one transaction) → `report`.
+The data's way through the rooms: `source` (a consistent snapshot) → `planning` and `translate`
+(what becomes of everything) → `loading` (rows, into a staging schema) → `finishing` (keys, indexes,
+constraints, views) → `proof` (both sides re-read and compared) → `switch` (one transaction) →
+`report`. `job` walks it; `live` goes on while the source is still written to. What the rooms share
+lies beside them: `plan`, `values` (the rules by which values cross), `target`, `side_tables`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Protocol
 
 from buttress.errors import MoveMismatch, NotFound
-from buttress.mover import copy, finish, side_tables, stage
+from buttress.mover import side_tables, stage
+from buttress.mover.finishing import finish
 from buttress.mover.folder import (
     SNAPSHOT,
     UNFINISHED,
@@ -31,14 +32,15 @@ from buttress.mover.folder import (
     write_unfinished,
 )
 from buttress.mover.live.changes import last_position
+from buttress.mover.loading import copy
 from buttress.mover.plan import NotCarried, Plan
-from buttress.mover.plan_file import read_plan, write_plan
-from buttress.mover.planner import make_plan
+from buttress.mover.planning.plan_file import read_plan, write_plan
+from buttress.mover.planning.planner import make_plan
+from buttress.mover.proof.prove import prove
 from buttress.mover.report import MoveReport, Verdict
 from buttress.mover.site import Site, locked_site, target_of
-from buttress.mover.source import take_snapshot
+from buttress.mover.source.snapshot import take_snapshot
 from buttress.mover.target import Target
-from buttress.mover.verify import prove
 from buttress.settings import Settings
 
 

@@ -20,10 +20,10 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from buttress.mover.encode import SIGNATURE, TRAILER, binary_fields
+from buttress.mover.loading.encode import SIGNATURE, TRAILER, binary_fields
 from buttress.mover.plan import Plan, Table, Unreadable
-from buttress.mover.read import Cell, InvalidText, Row, codec
 from buttress.mover.report import MoveReport, Quarantined
+from buttress.mover.source.read import Cell, InvalidText, Row, codec
 from buttress.mover.values import cell_text, row_key, rule
 
 EXAMPLES = 1000

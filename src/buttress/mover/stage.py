@@ -15,7 +15,7 @@ from psycopg import sql
 
 from buttress.errors import BadInput, Conflict
 from buttress.mover import side_tables
-from buttress.mover.copy import Copied
+from buttress.mover.loading.copy import Copied
 from buttress.mover.plan import Column, NotCarried, Plan, Table, Unreadable
 from buttress.mover.statements import answering, attempt, leave_transaction, raw, reason_of
 from buttress.mover.switch import occupied, switch, switched

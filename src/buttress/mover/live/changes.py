@@ -19,8 +19,8 @@ import apsw
 from buttress.errors import BadInput, Conflict, Unavailable
 from buttress.mover.marks import FENCE, FOLLOW, LOG, is_mark
 from buttress.mover.plan import Plan, Table
-from buttress.mover.read import Cell, InvalidText, codec, quote, raw_text
-from buttress.mover.source import open_snapshot
+from buttress.mover.source.read import Cell, InvalidText, codec, quote, raw_text
+from buttress.mover.source.snapshot import open_snapshot
 
 FENCED = "this database was moved to PostgreSQL and is read-only"
 LOCK_SECONDS = 10.0

@@ -18,20 +18,21 @@ import psycopg
 from psycopg import sql
 
 from buttress.errors import Conflict, MoveMismatch, NotFound
-from buttress.mover import copy, side_tables
-from buttress.mover.constraints import add_constraints, validate_foreign_keys
+from buttress.mover import side_tables
+from buttress.mover.finishing.constraints import add_constraints, validate_foreign_keys
+from buttress.mover.finishing.identities import add_identities
 from buttress.mover.folder import folder_errors, remove_snapshot
-from buttress.mover.identities import add_identities
 from buttress.mover.job import Progress, check_again, move, silent
 from buttress.mover.live import changes
 from buttress.mover.live.replay import CutOverDone, position_of, replay
+from buttress.mover.loading import copy
 from buttress.mover.plan import NotCarried, Plan
-from buttress.mover.planner import make_plan
-from buttress.mover.read import quote
+from buttress.mover.planning.planner import make_plan
 from buttress.mover.report import MoveReport, Orphans
-from buttress.mover.schema import fold
 from buttress.mover.site import target_of
-from buttress.mover.source import take_snapshot
+from buttress.mover.source.read import quote
+from buttress.mover.source.schema import fold
+from buttress.mover.source.snapshot import take_snapshot
 from buttress.mover.target import Target
 from buttress.settings import Settings
 

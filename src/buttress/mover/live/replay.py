@@ -18,7 +18,6 @@ from psycopg import sql
 from buttress.errors import Conflict
 from buttress.mover.live.changes import Change, changes, text_cell
 from buttress.mover.plan import Column, Plan, Table
-from buttress.mover.read import Cell, InvalidText, Row, codec, quote, raw_text
 from buttress.mover.side_tables import (
     MixedCell,
     Refusal,
@@ -27,6 +26,7 @@ from buttress.mover.side_tables import (
     write_cells,
     write_quarantine,
 )
+from buttress.mover.source.read import Cell, InvalidText, Row, codec, quote, raw_text
 from buttress.mover.statements import raw, reason_of
 from buttress.mover.values import CLASSES, SqliteValue, Unholdable, rule, same
 

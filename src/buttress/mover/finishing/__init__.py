@@ -1,0 +1,1 @@
+"""What comes after the rows: keys, indexes, constraints, identities, views and triggers."""

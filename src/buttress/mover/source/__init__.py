@@ -1,0 +1,1 @@
+"""The source: a consistent snapshot of a SQLite file, its schema, its values, and its rows."""
