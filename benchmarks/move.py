@@ -135,7 +135,7 @@ class Run:
 def run_ours(source: Path, url: str, folder: Path) -> Run:
     """`buttress move` as a person runs it: interpreter start, snapshot, plan and report included."""
     shutil.rmtree(folder, ignore_errors=True)
-    command = [sys.executable, "-m", "buttress.cli", "move", str(source), "--to", url]
+    command = [sys.executable, "-m", "buttress", "move", str(source), "--to", url]
     began = time.perf_counter()
     process = subprocess.Popen(
         [*command, "--report", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -24,7 +24,7 @@ from buttress.mover import check_again as verify
 from buttress.settings import Settings
 from oracle import assert_every_row_is_accounted_for
 
-MOVE = [sys.executable, "-m", "buttress.cli", "move"]
+MOVE = [sys.executable, "-m", "buttress", "move"]
 
 
 def make_source(path: Path, rows: int) -> Path:

@@ -1,0 +1,5 @@
+"""`python -m buttress`: the command line without its script."""
+
+from buttress.cli import main
+
+main()
