@@ -17,8 +17,8 @@ from pathlib import Path
 import msgspec
 import psutil
 import psycopg
-from buttress.db.embedded import Servers
 
+from buttress.db.embedded import Servers
 from buttress.mover.report import MoveReport
 
 NARROW = """
