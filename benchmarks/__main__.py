@@ -12,9 +12,8 @@ import platform
 import tempfile
 from pathlib import Path
 
-from buttress.db.embedded import start_servers
-
 from benchmarks import move
+from buttress.db.embedded import start_servers
 
 PAGE = Path("docs/reference/benchmarks.md")
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import apsw
 import pytest
-from torture import CASES
 
 from buttress import move
 from oracle import assert_every_row_is_accounted_for
+from torture import CASES
 
 
 def build(path: Path, script: str) -> Path:

@@ -11,12 +11,12 @@ import msgspec
 import psycopg
 import pytest
 from psycopg import sql
-from two_sides import Sides, T, column, open_sides
 
 from buttress.mover import translate
 from buttress.mover.plan import Column
 from buttress.mover.translate import IndexedColumn, Untranslatable
 from buttress.mover.values import rule
+from two_sides import Sides, T, column, open_sides
 
 SAME = {
     "arithmetic and literals": [

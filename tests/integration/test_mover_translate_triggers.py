@@ -8,10 +8,10 @@ from contextlib import closing
 import apsw
 import psycopg
 import pytest
-from two_sides import TABLES, Sides, column, make_plan, open_sides, table
 
 from buttress.mover import translate
 from buttress.mover.translate import Untranslatable
+from two_sides import TABLES, Sides, column, make_plan, open_sides, table
 
 ITEMS = table(
     "items",

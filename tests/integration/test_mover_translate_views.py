@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from two_sides import TABLES, Sides, make_plan, open_sides
 
 from buttress.mover import translate
 from buttress.mover.finishing.compare_views import same_rows
 from buttress.mover.translate import Untranslatable
+from two_sides import TABLES, Sides, make_plan, open_sides
 
 QUERIES = [
     "select * from t",
