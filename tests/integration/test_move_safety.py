@@ -65,6 +65,7 @@ def own_servers(tmp_path: Path) -> Iterator[tuple[Servers, Settings]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_fifty_random_kills_leave_all_or_nothing(
     own_servers: tuple[Servers, Settings], tmp_path: Path
 ) -> None:
@@ -84,7 +85,7 @@ def test_fifty_random_kills_leave_all_or_nothing(
             text=True,
             env={"PATH": os.defpath, "BUTTRESS_HOME": str(deployment.home)},
         )  # fmt: skip
-        time.sleep(chance.uniform(0.3, 4.0))
+        time.sleep(chance.uniform(0.3, 3.0))
         if number % 4 == 3:
             _kill_postgres(deployment.home)
         else:
