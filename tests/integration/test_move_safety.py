@@ -50,7 +50,8 @@ def relations(conninfo: str, schema: str = "public") -> set[str]:
         return {
             name
             for (name,) in connection.execute(
-                "select relname from pg_class c join pg_namespace n on n.oid = relnamespace where nspname = %s",
+                "select relname from pg_class c join pg_namespace n on n.oid = relnamespace "
+                "where nspname = %s and relname not like 'pg_stat%%'",
                 (schema,),
             )
         }
