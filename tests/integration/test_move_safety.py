@@ -19,7 +19,14 @@ import pytest
 
 from buttress import move
 from buttress.db.embedded import Servers, start_servers
-from buttress.errors import BadInput, ButtressError, Conflict, NotFound, Unavailable
+from buttress.errors import (
+    BadInput,
+    ButtressError,
+    ConfigurationError,
+    Conflict,
+    NotFound,
+    Unavailable,
+)
 from buttress.mover import check_again as verify
 from buttress.settings import Settings
 from oracle import assert_every_row_is_accounted_for
@@ -363,6 +370,20 @@ def test_an_unreachable_target_says_so_without_the_password(tmp_path: Path) -> N
 
     assert "s3cret-word" not in f"{caught.value.message} {caught.value.hint} {caught.value!r}"
     assert not (tmp_path / "report" / "snapshot.db").exists()
+
+
+def test_a_schema_in_the_url_is_not_passed_over(database_url: str, tmp_path: Path) -> None:
+    source = make_source(tmp_path / "source.db", 10)
+
+    with pytest.raises(ConfigurationError, match="names schema sales"):
+        move(source, f"{database_url}&schema=sales", report=tmp_path / "report")
+
+    assert (
+        move(
+            source, f"{database_url}&schema=sales", schema="sales", report=tmp_path / "again"
+        ).exit_code
+        == 3
+    )
 
 
 def test_dry_run_touches_no_target(tmp_path: Path) -> None:

@@ -48,6 +48,11 @@ def target_of(
                 f"{parsed.label} is no PostgreSQL server",
                 hint="Name one with --to postgresql://…, or leave --to out for the embedded one.",
             )
+        if parsed.schema not in (None, schema):
+            raise ConfigurationError(
+                f"the URL names schema {parsed.schema}, but the move goes to {schema}",
+                hint=f"Add --schema {parsed.schema}, or take ?schema= out of the URL.",
+            )
         target = open_target(parsed.conninfo, label=parsed.label, schema=schema, move_id=move_id)
         yield target, role
 
