@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import Session
 
 from buttress.db.backend import backend_for
+from buttress.db.execution import Executions
 from buttress.db.pool import AsyncBoundedPool, BoundedPool, PoolStats, pool_stats
 from buttress.db.url import DatabaseURL, parse_database_url
 from buttress.errors import ButtressError, Unavailable
@@ -51,6 +52,7 @@ class Database:
         self.timeouts = timeouts or TimeoutSettings.model_validate({})
         self.application_name = application_name
         self.backend = backend_for(self.url, self.timeouts, application_name)
+        self.executions = Executions()
         self._opening = threading.Lock()
         self._engine: Engine | None = None
         self._loops: dict[asyncio.AbstractEventLoop, _LoopEngine] = {}
@@ -177,6 +179,7 @@ class Database:
         }
 
     def _listen(self, engine: Engine) -> None:
+        self.executions.wrap(engine)
         self.backend.listen(engine)
         event.listen(engine, "handle_error", self._translate)
 

@@ -1,0 +1,112 @@
+"""Every statement of an engine passes here once: it is timed, and who asked is told of it.
+
+The methods by which SQLAlchemy's dialect hands a statement to the driver are wrapped, on the
+dialect of one engine only. All doors end there: ORM, Core, `text()`, `exec_driver_sql`, many rows
+at once, and async engines. What is sent through a driver's own cursor does not.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from time import perf_counter_ns
+from typing import Any
+
+from sqlalchemy import Connection, Engine, ExecutionContext
+
+log = logging.getLogger(__name__)
+
+Observer = Callable[[ExecutionContext], None]
+Send = Callable[[Any, str, Any, Any], None]
+Record = Callable[[int, Any, str, Any, Any, BaseException | None], None]
+"""Called with nanoseconds, cursor, SQL, parameters, execution context, and the error or None.
+
+It runs in the thread or task of the statement, inside the call that sent it.
+"""
+
+_observers: ContextVar[tuple[Observer, ...]] = ContextVar("observers", default=())
+
+
+@contextmanager
+def observe(observer: Observer) -> Iterator[None]:
+    """Have `observer(execution_context)` called for every statement of this thread or task.
+
+    It is called just before the statement is sent, with SQLAlchemy's execution context: `compiled`,
+    `statement`, `root_connection`. What it raises keeps the statement from being sent. An insert of
+    many rows that goes out in several batches comes once for each. Tasks started inside observe as
+    well; threads do not.
+    """
+    token = _observers.set((*_observers.get(), observer))
+    try:
+        yield
+    finally:
+        _observers.reset(token)
+
+
+class Executions:
+    """The statements of one database, through all its engines.
+
+    `record` is told of every statement once it has ended; None when nobody wants to know.
+    """
+
+    def __init__(self, record: Record | None = None) -> None:
+        self.record = record
+        self.failures = 0
+        """How often `record` itself failed, which never disturbs the statement."""
+
+    def wrap(self, engine: Engine) -> None:
+        """Have every statement of this engine pass here."""
+        # Each engine has a dialect of its own, shared only with engines that add options to it.
+        dialect: Any = engine.dialect
+        without_parameters, initialize = dialect.do_execute_no_params, dialect.initialize
+
+        def send(cursor: Any, statement: str, _: Any, context: Any) -> None:
+            without_parameters(cursor, statement, context)
+
+        timed = self._timed(send)
+
+        def do_execute_no_params(cursor: Any, statement: str, context: Any = None) -> None:
+            timed(cursor, statement, None, context)
+
+        def initialize_unobserved(connection: Connection) -> None:
+            # What SQLAlchemy asks of a server it has just met is not what the caller asked.
+            token = _observers.set(())
+            try:
+                initialize(connection)
+            finally:
+                _observers.reset(token)
+
+        dialect.initialize = initialize_unobserved
+        dialect.do_execute = self._timed(dialect.do_execute)
+        dialect.do_executemany = self._timed(dialect.do_executemany)
+        dialect.do_execute_no_params = do_execute_no_params
+
+    def _timed(self, send: Send) -> Callable[..., None]:
+        def execute(cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+            for observer in _observers.get():
+                observer(context)
+            record = self.record
+            if record is None:
+                send(cursor, statement, parameters, context)
+                return
+            began = perf_counter_ns()
+            try:
+                send(cursor, statement, parameters, context)
+            except BaseException as error:
+                elapsed = perf_counter_ns() - began
+                self._tell(record, elapsed, cursor, statement, parameters, context, error)
+                raise
+            elapsed = perf_counter_ns() - began
+            self._tell(record, elapsed, cursor, statement, parameters, context, None)
+
+        return execute
+
+    def _tell(self, record: Record, *told: Any) -> None:
+        try:
+            record(*told)
+        except Exception:  # whatever is wrong with the record, the statement is done
+            self.failures += 1
+            if self.failures == 1:
+                log.exception("a statement could not be recorded")
