@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, Numeric, Table, inspect, text
 
-from buttress.db import migrations
+from buttress.db import migration_scripts, migrations
 from buttress.db.backend import LockTimeout
 from buttress.db.base import NAMING_CONVENTION, JSONDocument, UTCDateTime
 from buttress.db.database import Database
@@ -60,6 +60,13 @@ class Apps:
             f"op.create_table('{app}_thing', sa.Column('id', sa.Integer, primary_key=True))",
             f"op.drop_table('{app}_thing')",
         )
+
+
+@pytest.fixture(autouse=True)
+def no_revisions_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The foundation's own tables stay away: these tests tell what apps bring."""
+    nothing = MigrationSource("buttress", tmp_path / "foundation", MetaData())
+    monkeypatch.setattr(migration_scripts, "FOUNDATION", nothing)
 
 
 @pytest.fixture
@@ -281,9 +288,10 @@ def test_two_processes_that_migrate_at_once_apply_each_revision_once(apps, eithe
     program = dedent(f"""
         from pathlib import Path
         from sqlalchemy import MetaData
-        from buttress.db import migrations
+        from buttress.db import migration_scripts, migrations
         from buttress.db.database import Database
 
+        migration_scripts.FOUNDATION = migrations.MigrationSource("buttress", Path("none"), MetaData())
         source = migrations.MigrationSource("catalog", Path({str(folder)!r}) / "catalog/versions", MetaData())
         print(len(migrations.upgrade(Database({address!r}), [source])))
     """)

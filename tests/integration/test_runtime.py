@@ -174,7 +174,7 @@ def test_a_new_app_is_installed_migrated_and_served(settings: Settings) -> None:
         waiting = ask(runtime, "GET", "/api/errands/items")
         findings = health.apps(runtime)
 
-    assert [revision.id for revision in done] == ["errands_0001"]
+    assert "errands_0001" in [revision.id for revision in done]
     assert (added.status_code, added.json()["title"]) == (201, "water the plants")
     assert [item["title"] for item in waiting.json()] == ["water the plants"]
     assert [(f.name, f.status, f.detail) for f in findings] == [
