@@ -3,6 +3,8 @@
     ButtressError
     ├── ConfigurationError     a setting is missing or wrong            500  exit 78
     ├── Unavailable            a server does not answer                 503  exit 75
+    │   ├── ConnectionLost     a connection broke while it was used
+    │   └── TransactionUndone  two transactions got in each other's way
     ├── NotFound               what was named does not exist            404  exit 1
     ├── Conflict               the state does not allow it              409  exit 1
     ├── BadInput               a file or a value cannot be used         422  exit 65
@@ -38,6 +40,24 @@ class Unavailable(ButtressError):
 
     http_status = 503
     exit_code = 75
+
+
+class ConnectionLost(Unavailable):
+    """The connection broke while a transaction was under way; doing the work again may succeed.
+
+    What was not committed is undone. `commit_unknown` says that it broke during the COMMIT itself,
+    so that the work may be done or not.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, commit_unknown: bool = False
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.commit_unknown = commit_unknown
+
+
+class TransactionUndone(Unavailable):
+    """The database undid the transaction in favour of another one; doing it again may succeed."""
 
 
 class NotFound(ButtressError):

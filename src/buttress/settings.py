@@ -28,6 +28,9 @@ class TimeoutSettings(BaseModel):
     connect_seconds: float = Field(5.0, gt=0, description="opening a connection")
     statement_seconds: float = Field(60.0, ge=0, description="one statement; 0 for no limit")
     lock_seconds: float = Field(10.0, ge=0, description="waiting for a lock; 0 for no limit")
+    restart_seconds: float = Field(
+        10.0, ge=0, description="how long callers wait for a database that restarts; 0 to fail"
+    )
     start_seconds: float = Field(
         30.0, ge=0, description="how long start-up keeps trying to reach the database"
     )

@@ -447,7 +447,7 @@ def end_connections(killer: Database) -> None:
 
 def test_a_database_heals_when_its_server_comes_back(tmp_path, open_database):
     with start_servers(tmp_path / "var") as servers:
-        database = open_database(servers.postgres_url("owner"))
+        database = open_database(servers.postgres_url("owner"), timeouts={"restart_seconds": 0.3})
         with database.connection():
             pass
         (pid_file,) = tmp_path.rglob("postmaster.pid")

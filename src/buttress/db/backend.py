@@ -41,6 +41,9 @@ class Backend(Protocol):
         It never repeats a value or a password.
         """
 
+    def is_away(self, error: BaseException) -> bool:
+        """Whether connecting failed because the server restarts, and waiting is worth it."""
+
     def lock(self, engine: Engine, name: str, wait_seconds: float) -> AbstractContextManager[None]:
         """Hold a lock that one process of all hosts can hold; raises `LockTimeout`."""
 

@@ -7,9 +7,10 @@ import copy
 import os
 import threading
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
-from typing import Any, cast
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import stamina
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -17,12 +18,18 @@ from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
+from buttress.db import retrying
 from buttress.db.backend import backend_for
+from buttress.db.connection import restart_transactions, with_options
 from buttress.db.execution import Executions
+from buttress.db.outage import Outage
 from buttress.db.pool import AsyncBoundedPool, BoundedPool, PoolStats, pool_stats
+from buttress.db.pool_waiters import PoolCounts
 from buttress.db.url import DatabaseURL, parse_database_url
-from buttress.errors import ButtressError, Unavailable
+from buttress.errors import ButtressError, ConnectionLost, Unavailable
 from buttress.settings import PoolSettings, TimeoutSettings
+
+Result = TypeVar("Result")
 
 
 class Database:
@@ -35,8 +42,12 @@ class Database:
     Nothing is opened before the first use. Errors of the driver arrive as errors of the house, also
     inside a session: `Unavailable` when the server does not answer, a time-out strikes or the pool
     is exhausted, `Conflict` when a unique or foreign key objects, `BadInput` when a value does not
-    fit. Mistakes in SQL stay SQLAlchemy's errors, without parameters. A connection that the server
-    has closed is replaced when it is next asked for. A forked child starts with empty pools.
+    fit. Mistakes in SQL stay SQLAlchemy's errors, without parameters. A forked child starts with
+    empty pools.
+
+    A server that restarts is waited for, `timeouts.restart_seconds` at most. A transaction whose
+    first statement it interrupts starts again unnoticed; in a later one `ConnectionLost`, an
+    `Unavailable`, is raised. `read` and `retry` do a whole unit of work again.
     """
 
     def __init__(
@@ -53,6 +64,8 @@ class Database:
         self.application_name = application_name
         self.backend = backend_for(self.url, self.timeouts, application_name)
         self.executions = Executions()
+        self.outage = Outage(self.timeouts.restart_seconds, self.backend.is_away)
+        self._counts = PoolCounts()
         self._opening = threading.Lock()
         self._engine: Engine | None = None
         self._loops: dict[asyncio.AbstractEventLoop, _LoopEngine] = {}
@@ -94,9 +107,37 @@ class Database:
         """
         engine = await self._engine_of_running_loop()
         if read_only:
-            engine = engine.execution_options(**self.backend.read_only)
+            engine = AsyncEngine(with_options(engine.sync_engine, self.backend.read_only))
         async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def read(self, work: Callable[[Session], Result]) -> Result:
+        """What `work(session)` returns for a read-only session.
+
+        It is called again from its start when the server goes away half-way, which no restart of a
+        single statement could hide: what it has read may no longer be what is there.
+        """
+        return retrying.run(partial(self.session, read_only=True), work, twice_is_fine=True)
+
+    def retry(self, work: Callable[[Session], Result], *, idempotent: bool = False) -> Result:
+        """What `work(session)` returns, committed; called again when its transaction was undone.
+
+        That happens when the connection breaks and when two transactions get in each other's way. A
+        connection that breaks during the COMMIT leaves open whether it is done: only `idempotent`
+        work is then done again, any other raises `ConnectionLost` with `commit_unknown`.
+        """
+        return retrying.run(self.session, work, twice_is_fine=idempotent)
+
+    async def async_read(self, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
+        """`read` for a coroutine function."""
+        open_session = partial(self.async_session, read_only=True)
+        return await retrying.run_async(open_session, work, twice_is_fine=True)
+
+    async def async_retry(
+        self, work: Callable[[AsyncSession], Awaitable[Result]], *, idempotent: bool = False
+    ) -> Result:
+        """`retry` for a coroutine function."""
+        return await retrying.run_async(self.async_session, work, twice_is_fine=idempotent)
 
     def lock(self, name: str, *, wait_seconds: float) -> AbstractContextManager[None]:
         """Hold the lock of that name, which one process of all hosts can hold at a time.
@@ -107,12 +148,13 @@ class Database:
         return self.backend.lock(self.engine, name, wait_seconds)
 
     def pool_stats(self) -> PoolStats:
-        """How busy the pools of this process are."""
+        """How busy the pools of this process are, and how long callers waited lately."""
         engines = [loop.engine.sync_engine for loop in list(self._loops.values())]
         if self._engine is not None:
             engines.append(self._engine)
         pools = [cast("BoundedPool", engine.pool) for engine in engines]
-        return pool_stats(pools, size=self.pool.size, limit=self.pool.size + self.pool.overflow)
+        limit = self.pool.size + self.pool.overflow
+        return pool_stats(pools, size=self.pool.size, limit=limit, counts=self._counts)
 
     def wait_until_ready(self) -> None:
         """Return once the server answers; raises `Unavailable` after `timeouts.start_seconds`."""
@@ -145,7 +187,7 @@ class Database:
             await held.generator.aclose()
 
     def _bind(self, read_only: bool) -> Engine:
-        return self.engine.execution_options(**self.backend.read_only) if read_only else self.engine
+        return with_options(self.engine, self.backend.read_only) if read_only else self.engine
 
     async def _engine_of_running_loop(self) -> AsyncEngine:
         loop = asyncio.get_running_loop()
@@ -174,12 +216,15 @@ class Database:
             "max_overflow": self.pool.overflow,
             "pool_timeout": self.pool.timeout_seconds,
             "pool_recycle": self.pool.recycle_seconds,
-            "pool_use_lifo": True,  # the surplus of a peak grows old and is recycled
+            "counts": self._counts,
             "hide_parameters": True,
         }
 
     def _listen(self, engine: Engine) -> None:
         self.executions.wrap(engine)
+        self.outage.guard(engine)
+        restart_transactions(engine)
+        self._counts.listen(engine)
         self.backend.listen(engine)
         event.listen(engine, "handle_error", self._translate)
 
@@ -187,7 +232,13 @@ class Database:
         error = context.original_exception
         if isinstance(error, ButtressError):  # a column type refused a value
             return copy.copy(error)
-        return self.backend.explain(error)
+        meaning = self.backend.explain(error)
+        if isinstance(meaning, ConnectionLost):
+            # libpq notices the end of a connection later than the farewell in it. The others are
+            # looked at when they are next asked for.
+            context.is_disconnect = True
+            context.invalidate_pool_on_disconnect = False
+        return meaning
 
     def _forget_connections(self) -> None:
         """Leave the parent's sockets alone; closing them would end the parent's sessions."""

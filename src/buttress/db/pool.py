@@ -1,58 +1,180 @@
-"""Pools that know who waits and say what to do when they are exhausted."""
+"""A bounded pool: callers are served in the order they came, by the connection used last."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, Pool
+from sqlalchemy.pool.base import _AsyncConnDialect, _ConnectionRecord
 
+from buttress.db.pool_waiters import AsyncWaiter, PoolCounts, Waiter
 from buttress.errors import Unavailable
 
 
-class BoundedPool(QueuePool):
-    """SQLAlchemy's queue pool; raises `Unavailable` when no connection becomes free in time."""
+class BoundedPool(Pool):
+    """At most `pool_size + max_overflow` connections, of which `pool_size` stay open.
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        # One entry per caller: adding and discarding are atomic, counting up and down is not.
-        self._waiting: set[object] = set()
+    SQLAlchemy's queue pool lets a newcomer take a connection somebody waits for, and a connection
+    that could not be opened leaves its place to nobody. Here a free place goes to whoever waits
+    longest. Takes the options of `QueuePool`; raises `Unavailable` when nothing becomes free within
+    `timeout` seconds.
+    """
+
+    _waiter_class: Callable[[], Waiter] = Waiter
+
+    def __init__(
+        self,
+        creator: Any,
+        pool_size: int = 5,
+        max_overflow: int = 10,
+        timeout: float = 30.0,
+        counts: PoolCounts | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(creator, **options)
+        self._size = pool_size
+        self._max_overflow = max_overflow
+        self._timeout = timeout
+        # The garbage collector may return a forgotten connection while this thread holds the lock.
+        self._lock = threading.RLock()
+        self._idle: list[ConnectionPoolEntry] = []
+        self._queue: deque[Waiter] = deque()
+        self._places = 0
+        self._disposed = False
+        self.counts = counts or PoolCounts()
 
     @property
     def waiting(self) -> int:
-        """Callers that wait for a connection to become free or to be opened."""
-        return len(self._waiting)
+        """Callers that wait for a connection to become free."""
+        return len(self._queue)
 
     @property
     def limit(self) -> int:
         """Connections it may hold open at once."""
-        return self.size() + self._max_overflow
+        return self._size + self._max_overflow
+
+    def size(self) -> int:
+        """Connections kept open."""
+        return self._size
+
+    def timeout(self) -> float:
+        """Seconds a caller waits at most."""
+        return self._timeout
+
+    def checkedin(self) -> int:
+        """Connections nobody uses."""
+        return len(self._idle)
+
+    def checkedout(self) -> int:
+        """Connections in use, those being opened included."""
+        return self._places - len(self._idle)
+
+    def overflow(self) -> int:
+        """Connections open beyond `size`; negative when fewer are open."""
+        return self._places - self._size
+
+    def status(self) -> str:
+        """One line for SQLAlchemy's log."""
+        return (
+            f"{self.checkedout()} of {self.limit} connections in use, {self.checkedin()} idle, "
+            f"{self.waiting} callers waiting"
+        )
 
     def _do_get(self) -> ConnectionPoolEntry:
-        caller = object()
-        self._waiting.add(caller)
+        with self._lock:
+            # While anybody waits nothing is idle and no place is free.
+            if self._idle:
+                return self._idle.pop()
+            if self._places < self.limit:
+                self._places += 1
+                # Opened by whoever gets it: a failure returns it here, for the next in the queue.
+                return _ConnectionRecord(self, connect=False)
+            waiter = self._waiter_class()
+            self._queue.append(waiter)
+            self._serve()
         try:
-            return super()._do_get()
-        except PoolTimeout as error:
+            waiter.wait(self._timeout)
+        except BaseException:
+            self._leave(waiter)
+            raise
+        finally:
+            self.counts.add_wait(waiter.seconds())
+        if waiter.entry is None:
+            self._leave(waiter, keep=True)
+        if waiter.entry is None:
             raise Unavailable(
                 f"no connection became free within {self._timeout} seconds: "
                 f"all {self.limit} of the pool are in use",
                 hint="Look for code that keeps a session open while it waits for something else, "
                 "or raise BUTTRESS_POOL__SIZE or BUTTRESS_POOL__OVERFLOW.",
-            ) from error
-        finally:
-            self._waiting.discard(caller)
+            )
+        return waiter.entry
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        with self._lock:
+            if self._queue or (len(self._idle) < self._size and not self._disposed):
+                self._idle.append(record)
+                self._serve()
+                return
+            self._places -= 1
+        record.close()
+
+    def _serve(self) -> None:
+        """Hand idle connections to those who wait longest; called with the lock held."""
+        while self._idle and self._queue:
+            self._queue.popleft().serve(self._idle.pop())
+
+    def _leave(self, waiter: Waiter, *, keep: bool = False) -> None:
+        """Stop waiting; what was handed over meanwhile goes to the next unless it is kept."""
+        with self._lock:
+            if waiter in self._queue:
+                self._queue.remove(waiter)
+        if waiter.entry is not None and not keep:
+            self._do_return_conn(waiter.entry)
+
+    def recreate(self) -> BoundedPool:
+        """An empty pool like this one; SQLAlchemy puts it into this one's place."""
+        return self.__class__(
+            self._creator,
+            pool_size=self._size,
+            max_overflow=self._max_overflow,
+            timeout=self._timeout,
+            counts=self.counts,
+            recycle=self._recycle,
+            pre_ping=self._pre_ping,
+            echo=self.echo,
+            logging_name=self._orig_logging_name,
+            reset_on_return=self._reset_on_return,
+            _dispatch=self.dispatch,
+            dialect=self._dialect,
+        )
+
+    def dispose(self) -> None:
+        """Close what is idle; what is in use is closed when it is returned."""
+        with self._lock:
+            self._disposed = True
+            closing, self._idle = self._idle, []
+            self._places -= len(closing)
+        for record in closing:
+            record.close()
 
 
-class AsyncBoundedPool(BoundedPool, AsyncAdaptedQueuePool):
+class AsyncBoundedPool(BoundedPool):
     """The same for an async engine: callers wait without blocking the event loop."""
+
+    _is_asyncio = True
+    _dialect = _AsyncConnDialect()
+    _waiter_class = AsyncWaiter
 
 
 @dataclass(frozen=True)
 class PoolStats:
-    """How a process uses its connections at this moment."""
+    """How a process uses its connections at this moment, and how long its callers waited lately."""
 
     size: int
     """Connections kept open, as configured."""
@@ -64,6 +186,16 @@ class PoolStats:
     """Callers waiting for one."""
     limit: int
     """Connections that may be open at once."""
+    waited: int = 0
+    """Callers that had to wait within the last five minutes."""
+    longest_wait_seconds: float = 0.0
+    """The longest of these waits."""
+    p99_wait_seconds: float = 0.0
+    """99 of 100 of these waits were no longer."""
+    opened: int = 0
+    """Connections opened since the start."""
+    found_dead: int = 0
+    """Connections the server had closed, noticed before or while they were used."""
 
     @property
     def usage(self) -> float:
@@ -71,14 +203,26 @@ class PoolStats:
         return self.checked_out / self.limit
 
 
-def pool_stats(pools: Iterable[BoundedPool], *, size: int, limit: int) -> PoolStats:
+def pool_stats(
+    pools: Iterable[BoundedPool],
+    *,
+    size: int,
+    limit: int,
+    counts: PoolCounts,
+) -> PoolStats:
     """Add up pools of one configuration; `size` and `limit` are those of a pool not yet opened."""
-    opened = list(pools)
+    open_pools = list(pools)
+    lately = counts.waits_lately()
     return PoolStats(
-        size=size * max(len(opened), 1),
-        checked_out=sum(pool.checkedout() for pool in opened),
-        idle=sum(pool.checkedin() for pool in opened),
-        overflow=sum(max(pool.overflow(), 0) for pool in opened),
-        waiting=sum(pool.waiting for pool in opened),
-        limit=limit * max(len(opened), 1),
+        size=size * max(len(open_pools), 1),
+        checked_out=sum(pool.checkedout() for pool in open_pools),
+        idle=sum(pool.checkedin() for pool in open_pools),
+        overflow=sum(max(pool.overflow(), 0) for pool in open_pools),
+        waiting=sum(pool.waiting for pool in open_pools),
+        limit=limit * max(len(open_pools), 1),
+        waited=len(lately),
+        longest_wait_seconds=lately[-1] if lately else 0.0,
+        p99_wait_seconds=lately[math.ceil(len(lately) * 0.99) - 1] if lately else 0.0,
+        opened=counts.opened,
+        found_dead=counts.found_dead,
     )

@@ -21,7 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from buttress.db import catalogue
 from buttress.db.backend import LockTimeout
 from buttress.db.fingerprint import Item
-from buttress.db.postgresql_errors import explain
+from buttress.db.postgresql_errors import explain, is_away
 from buttress.db.url import DatabaseURL
 from buttress.errors import ButtressError
 from buttress.settings import TimeoutSettings
@@ -36,6 +36,8 @@ KEEPALIVE = {
 }
 
 LOCK_POLL_SECONDS = 0.1
+WATCH = "watch"
+"""Where a pooled connection keeps what tells whether its socket has something to read."""
 
 # transaction_timeout exists since PostgreSQL 17.
 NO_TIMEOUT = """
@@ -88,6 +90,7 @@ class PostgreSQL:
         return variables
 
     def listen(self, engine: Engine) -> None:
+        event.listen(engine, "connect", _watch_socket)
         event.listen(engine, "checkout", _replace_dead)
         if self.url.transaction_pooler:
             # A pooler refuses start-up options and forgets SET: each transaction brings its own.
@@ -127,6 +130,9 @@ class PostgreSQL:
 
     def explain(self, error: BaseException) -> ButtressError | None:
         return explain(error, label=self.url.label, timeouts=self.timeouts)
+
+    def is_away(self, error: BaseException) -> bool:
+        return is_away(error)
 
     @contextmanager
     def lock(self, engine: Engine, name: str, wait_seconds: float) -> Iterator[None]:
@@ -177,17 +183,20 @@ class PostgreSQL:
         return catalogue.fingerprint(connection)
 
 
+def _watch_socket(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    driver: Any = record.driver_connection or connection
+    watch = select.poll()
+    watch.register(driver.fileno(), select.POLLIN | select.POLLPRI)
+    record.info[WATCH] = watch.poll
+
+
 def _replace_dead(connection: DBAPIConnection, record: ConnectionPoolEntry, proxy: object) -> None:
     """Have the pool open a new connection when the server has closed this one.
 
     Nothing is sent: an idle connection that has something to read carries the server's farewell.
     """
-    driver: Any = record.driver_connection
-    if driver.closed:
-        raise DisconnectionError
-    waiting = select.poll()
-    waiting.register(driver.fileno(), select.POLLIN | select.POLLPRI)
-    if waiting.poll(0):
+    # Once it is closed, its number may be another file's.
+    if connection.closed or record.info[WATCH](0):
         raise DisconnectionError
 
 

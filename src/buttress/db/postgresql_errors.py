@@ -12,6 +12,8 @@ from buttress.errors import (
     ButtressError,
     ConfigurationError,
     Conflict,
+    ConnectionLost,
+    TransactionUndone,
     Unavailable,
 )
 from buttress.settings import TimeoutSettings
@@ -46,7 +48,26 @@ CONNECTING: list[tuple[str, type[ButtressError], str, str]] = [
     (r"^connection (?:failed|is bad)", Unavailable, "cannot connect to {label}", START),
 ]  # fmt: skip
 
+# What a server that is about to be there again, or a pooler before it, says to who connects.
+AWAY = re.compile(
+    r"starting up|shutting down|not yet accepting|recovery mode|administrator command"
+    r"|Connection refused|Connection reset|No such file or directory|server closed the connection"
+    r"|session is (?:not )?read-only|hot standby|server login|server conn crashed"
+    r"|cannot connect to server"
+)
+# What libpq says of a connection that stood; one that never did "failed" in psycopg's words.
+BROKEN = re.compile(
+    r"^(?:consuming input failed|server closed the connection|the connection is (?:closed|lost)"
+    r"|no connection to the server|SSL SYSCALL error|SSL error|could not (?:receive|send) data"
+    r"|(?:sending|flushing).* failed)"
+)
+
 LOST = "The server was restarted or the network broke; what was not committed is undone. Try again."
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether connecting failed because the server restarts or another one takes its place."""
+    return isinstance(error, psycopg.OperationalError) and bool(AWAY.search(str(error)))
 
 
 def explain(error: BaseException, *, label: str, timeouts: TimeoutSettings) -> ButtressError | None:
@@ -66,11 +87,13 @@ def _bad_value(error: psycopg.Error) -> bool:
 
 
 def _without_connection(reason: str, label: str, timeouts: TimeoutSettings) -> ButtressError:
+    if BROKEN.match(reason):
+        return ConnectionLost(f"lost the connection to {label}", hint=LOST)
     for pattern, kind, message, hint in CONNECTING:
         if re.search(pattern, reason):
             text = message.format(label=label, connect=timeouts.connect_seconds)
             return kind(text, hint=hint)
-    return Unavailable(f"lost the connection to {label}", hint=LOST)
+    return ConnectionLost(f"lost the connection to {label}", hint=LOST)
 
 
 def _with_code(
@@ -102,7 +125,7 @@ def _with_code(
                 hint="Another transaction holds it: look in pg_stat_activity for the oldest one.",
             )
         case "40001" | "40P01":
-            return Unavailable(
+            return TransactionUndone(
                 "two transactions got in each other's way and this one was undone",
                 hint="Try it again.",
             )
@@ -115,14 +138,20 @@ def _with_code(
                 f"the database role may not do this: {error.diag.message_primary}",
                 hint="Connect as the owner, or grant the right to this role.",
             )
-        case "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04":
-            return Unavailable(f"{label} ended the connection", hint=LOST)
+        case "57P01" | "57P02" | "57P03" | "57P05":
+            return ConnectionLost(f"{label} ended the connection", hint=LOST)
+        case "25P03" | "25P04":
+            return Unavailable(
+                f"a transaction stayed open for longer than {label} allows",
+                hint="Keep no session open while something else is waited for; what was not "
+                "committed is undone.",
+            )
         case "53100" | "53200" | "53300" | "53400":
             return Unavailable(
                 f"{label} is out of disk, memory or connections", hint="See the server's log."
             )
     if code.startswith("08"):
-        return Unavailable(f"lost the connection to {label}", hint=LOST)
+        return ConnectionLost(f"lost the connection to {label}", hint=LOST)
     if code.startswith("22"):
         return BadInput("a value does not fit the type of its column")
     return None

@@ -95,6 +95,9 @@ class SQLite:
             )
         return None
 
+    def is_away(self, error: BaseException) -> bool:
+        return False
+
     @contextmanager
     def lock(self, engine: Engine, name: str, wait_seconds: float) -> Iterator[None]:
         """A file beside the database, locked by the operating system."""

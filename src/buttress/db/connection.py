@@ -1,0 +1,125 @@
+"""A connection whose transaction starts again when the server goes away before it has begun.
+
+SQLAlchemy gives a transaction up with its connection. Until the first answer has come back nothing
+is lost, though: the caller knows nothing yet, and the server undoes whatever was not committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import Connection, Engine, RootTransaction
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.pool import PoolProxiedConnection
+
+from buttress.errors import ConnectionLost
+
+COMMIT_LOST = (
+    "The transaction may have been committed or not: look before you do it again, or do only what "
+    "may be done twice."
+)
+
+READ_ONLY_OPTIONS = ("postgresql_readonly", "sqlite_read_only")
+RESTARTS = 3
+"""How often one statement is sent again: a server that comes up may go down once more."""
+
+
+class RestartingConnection(Connection):
+    """SQLAlchemy's connection, for transactions that survive a restart of the server.
+
+    - The first statement of a transaction is sent again on a new connection when its own breaks.
+      What listeners to the engine's `begin` send is sent again before it. A statement with an
+      effect no transaction can undo, say `dblink_exec`, may take effect twice.
+    - A later statement raises `ConnectionLost`; a COMMIT does so with `commit_unknown`, unless the
+      transaction was read-only and had nothing to commit.
+    - A ROLLBACK is done when the connection is gone.
+
+    `committed` is called after each COMMIT of a transaction that may have written.
+    """
+
+    # Whether a statement of the transaction has had an answer.
+    _answered = False
+    _committed: Callable[[], None] | None = None
+
+    def _execute_context(self, *arguments: Any, **options: Any) -> CursorResult[Any]:
+        if self._transaction is None:
+            self._autobegin()
+        if self._transaction is not None and self._answered:
+            return super()._execute_context(*arguments, **options)
+        for _ in range(RESTARTS):
+            try:
+                result = super()._execute_context(*arguments, **options)
+            except ConnectionLost:
+                if not self._may_start_again():
+                    raise
+                self._start_again()
+            else:
+                break
+        else:
+            result = super()._execute_context(*arguments, **options)
+        self._answered = self._transaction is not None
+        return result
+
+    def _may_start_again(self) -> bool:
+        return (
+            self.invalidated
+            and self._transaction is not None
+            and self._transaction.is_active
+            and not self._is_autocommit_isolation()
+        )
+
+    def _start_again(self) -> None:
+        transaction, self._transaction = self._transaction, None
+        assert transaction is not None
+        try:
+            self._begin_impl(transaction)
+        finally:
+            self._transaction = transaction
+
+    def _begin_impl(self, transaction: RootTransaction) -> None:
+        self._answered = False
+        try:
+            super()._begin_impl(transaction)
+        except ConnectionLost:
+            if not self.invalidated:
+                raise
+            super()._begin_impl(transaction)
+
+    def _revalidate_connection(self) -> PoolProxiedConnection:
+        connection = super()._revalidate_connection()
+        # READ ONLY, isolation level: SQLAlchemy sets them on the first connection only.
+        self.dialect.set_connection_execution_options(self, self._execution_options)
+        return connection
+
+    def _commit_impl(self) -> None:
+        read_only = any(self._execution_options.get(name) for name in READ_ONLY_OPTIONS)
+        try:
+            super()._commit_impl()
+        except ConnectionLost as error:
+            if read_only:
+                return
+            raise ConnectionLost(error.message, hint=COMMIT_LOST, commit_unknown=True) from error
+        if self._committed is not None and self._answered and not read_only:
+            self._committed()
+
+    def _rollback_impl(self) -> None:
+        with suppress(ConnectionLost):
+            super()._rollback_impl()
+
+
+def restart_transactions(engine: Engine, committed: Callable[[], None] | None = None) -> None:
+    """Have an engine open connections of this kind."""
+
+    class ConnectionOfEngine(RestartingConnection):
+        _committed = staticmethod(committed) if committed else None
+
+    engine._connection_cls = ConnectionOfEngine
+
+
+def with_options(engine: Engine, options: Mapping[str, Any]) -> Engine:
+    """The engine with execution options; unlike SQLAlchemy's it keeps the kind of connection."""
+    changed = engine.execution_options(**options)
+    changed._connection_cls = engine._connection_cls
+    return changed
