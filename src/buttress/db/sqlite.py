@@ -95,6 +95,9 @@ class SQLite:
             )
         return None
 
+    def is_dead(self, entry: ConnectionPoolEntry) -> bool:
+        return False
+
     def is_away(self, error: BaseException) -> bool:
         return False
 
@@ -130,7 +133,6 @@ class SQLite:
             path = Path(folder) / "scratch.db"
             yield replace(
                 self.url,
-                sqlalchemy=self.url.sqlalchemy.set(database=str(path)),
                 path=path,
                 label=f"{self.url.label} (scratch)",
             )

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo
-from sqlalchemy.engine import URL
 
 from buttress.db.url_options import apply_options, searched_schema
 from buttress.db.url_reading import SHAPE, read_key_values, read_url
 from buttress.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 POOLER_PORT = "6543"  # Supabase's transaction pooler; its session pooler and the server use 5432
 
@@ -35,11 +38,28 @@ class DatabaseURL:
 
     backend: Literal["postgresql", "sqlite"]
     conninfo: str = field(repr=False)  # libpq key=value for psycopg, pg tools, ADBC; "" for SQLite
-    sqlalchemy: URL = field(repr=False)  # postgresql+psycopg://… or sqlite:///…
     path: Path | None  # SQLite's file, as given: relative to the working folder
     label: str  # for people: host:port/database, or the file
     schema: str | None  # from ?schema= or search_path; conninfo does not carry the former
     transaction_pooler: bool  # the server may change between transactions: prepare nothing
+
+    @cached_property
+    def sqlalchemy(self) -> URL:
+        """The URL SQLAlchemy wants: `postgresql+psycopg://…` or `sqlite:///…`."""
+        # A move needs no SQLAlchemy, whose import takes a third of a second.
+        from sqlalchemy import URL
+
+        if self.backend == "sqlite":
+            return URL.create("sqlite", database=str(self.path))
+        query = {name: str(value) for name, value in conninfo_to_dict(self.conninfo).items()}
+        user, password = query.pop("user", None), query.pop("password", None)
+        database = query.pop("dbname", None)
+        host, port = None, None
+        # Several hosts and sockets have no place before the ?, so they stay in the query.
+        if "host" in query and not re.search(r"[,/@]", query["host"] + query.get("port", "")):
+            host, port = query.pop("host"), query.pop("port", None)
+        number = int(port) if port else None
+        return URL.create("postgresql+psycopg", user, password, host, number, database, query)
 
 
 def parse_database_url(text: str) -> DatabaseURL:
@@ -151,24 +171,10 @@ def _postgresql(given: dict[str, str]) -> DatabaseURL:
     return DatabaseURL(
         backend="postgresql",
         conninfo=make_conninfo("", **parameters),
-        sqlalchemy=_sqlalchemy(parameters),
         path=None,
         label=_label(hosts, ports, parameters.get("dbname", "")),
         schema=options.schema or searched_schema(parameters.get("options", "")),
         transaction_pooler=pooler,
-    )
-
-
-def _sqlalchemy(parameters: dict[str, str]) -> URL:
-    query = dict(parameters)
-    user, password = query.pop("user", None), query.pop("password", None)
-    database = query.pop("dbname", None)
-    host, port = None, None
-    # Several hosts and sockets have no place before the ?, so they stay in the query.
-    if "host" in query and not re.search(r"[,/@]", query["host"] + query.get("port", "")):
-        host, port = query.pop("host"), query.pop("port", None)
-    return URL.create(
-        "postgresql+psycopg", user, password, host, int(port) if port else None, database, query
     )
 
 
@@ -206,7 +212,6 @@ def _sqlite(name: str) -> DatabaseURL:
     return DatabaseURL(
         backend="sqlite",
         conninfo="",
-        sqlalchemy=URL.create("sqlite", database=str(path)),
         path=path,
         label=str(path),
         schema=None,

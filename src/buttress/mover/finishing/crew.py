@@ -56,10 +56,8 @@ class Crew:
 
 
 @contextlib.contextmanager
-def crew(
-    target: Target, workers: int, prepare: Callable[[psycopg.Connection], None]
-) -> Iterator[Crew]:
-    """A crew of `workers` connections to the staging schema, each set up by `prepare`.
+def crew(target: Target, workers: int) -> Iterator[Crew]:
+    """A crew of `workers` connections to the staging schema.
 
     When the block is left by an exception (Ctrl-C too), running statements are cancelled.
     """
@@ -69,9 +67,7 @@ def crew(
         )
         connections = []
         for _ in range(workers):
-            connection = stack.enter_context(target.connect(autocommit=True))
-            prepare(connection)
-            connections.append(connection)
+            connections.append(stack.enter_context(target.connect(autocommit=True)))
         try:
             yield Crew(connections, pool)
         except BaseException:

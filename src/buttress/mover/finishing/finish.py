@@ -32,9 +32,7 @@ from buttress.mover.target import Target
 
 __all__ = ["Finished", "finish", "sequences"]
 
-INDEX_MEMORY = "128MB"
-PARALLEL_SCANS = 1
-"""Helpers PostgreSQL may start for one index, beside the connections that build several at once."""
+VALIDATION_MEMORY = "128MB"
 
 
 @dataclass
@@ -62,11 +60,11 @@ def finish(
     with (
         answering(target.label),
         target.connect(autocommit=True) as control,
-        crew(target, max(1, workers), _more_memory) as hands,
+        crew(target, max(1, workers)) as hands,
     ):
-        _more_memory(control)
         done = Finished()
-        done.not_carried += _present(hands.run(index_tasks(control, plan, target), progress))
+        tasks = index_tasks(control, plan, target, workers=workers)
+        done.not_carried += _present(hands.run(tasks, progress))
         done.not_carried += _attach_keys(control, plan, target)
         done.not_carried += add_identities(control, plan, target)
         done.not_carried += add_constraints(control, plan, target)
@@ -122,6 +120,7 @@ def _settle(
 def _settle_one(
     connection: psycopg.Connection, *, plan: Plan, table: Table, target: Target, snapshot: Path
 ) -> Finished:
+    _more_memory(connection)
     connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table.target)))
     refused = validate_checks(connection, table, target, snapshot)
     orphans, more = validate_foreign_keys(connection, plan, table, target)
@@ -129,11 +128,7 @@ def _settle_one(
 
 
 def _more_memory(connection: psycopg.Connection) -> None:
-    connection.execute(
-        "SELECT set_config('maintenance_work_mem', %s, false), "
-        "set_config('max_parallel_maintenance_workers', %s, false)",
-        (INDEX_MEMORY, str(PARALLEL_SCANS)),
-    )
+    connection.execute("SELECT set_config('maintenance_work_mem', %s, false)", (VALIDATION_MEMORY,))
 
 
 class _Count:

@@ -11,13 +11,11 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import adbc_driver_manager
-import adbc_driver_sqlite
-import adbc_driver_sqlite.dbapi
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from buttress.mover.plan import Column
+from buttress.mover.proof import adbc
 from buttress.mover.proof.cells import Batch, key_positions, numbers
 from buttress.mover.proof.source import (
     BATCH_BYTES,
@@ -69,18 +67,18 @@ def arrow_batches(source: Source, scan: Scan) -> Iterator[Batch]:
     classes = source.classes
     many = max(FEWEST_ROWS, min(_MOST_ROWS, BATCH_BYTES // source.heaviest))
     wanted = [type_ for kind in classes for type_ in _ARROW[kind]]
-    with _arrow_cursor(source.snapshot) as cursor:
+    with contextlib.closing(adbc.Connection.sqlite(uri(source.snapshot))) as connection:
         try:
-            cursor.adbc_statement.set_options(**{_ROWS_OPTION: str(many)})
-            cursor.execute(_arrow_statement(source, scan))
-            reader = cursor.fetch_record_batch()
-            if list(reader.schema.types[:-1]) != wanted:
-                raise NotArrow
-            for found in reader:
-                columns = _without_strangers(found)
-                if len(columns[0]):
-                    yield Batch(joined(columns, classes), classes)
-        except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
+            with connection.read(
+                _arrow_statement(source, scan), {adbc.SQLITE_BATCH_ROWS: str(many)}
+            ) as reader:
+                if list(reader.schema.types[:-1]) != wanted:
+                    raise NotArrow
+                for found in reader:
+                    columns = _without_strangers(found)
+                    if len(columns[0]):
+                        yield Batch(joined(columns, classes), classes)
+        except (adbc.Error, pa.ArrowException, OSError) as error:
             # A cell of another class than the first ones, a missing module, damage: rows will tell.
             raise NotArrow(f"{table.name}: {error}") from error
 
@@ -95,9 +93,6 @@ def joined(parts: list[pa.Array], classes: list[str]) -> list[pa.Array]:
             array = numbers(array, next(left))
         columns.append(array.view(pa.binary()) if kind == "text" else array)
     return columns
-
-
-_ROWS_OPTION = adbc_driver_sqlite.StatementOptions.BATCH_ROWS.value
 
 
 def _without_strangers(found: pa.RecordBatch) -> list[pa.Array]:
@@ -156,21 +151,12 @@ def _converts_to_real(column: Column) -> bool:
     )
 
 
-@contextlib.contextmanager
-def _arrow_cursor(snapshot: Path) -> Iterator[adbc_driver_sqlite.dbapi.Cursor]:
-    with (
-        adbc_driver_sqlite.dbapi.connect(uri(snapshot), autocommit=True) as connection,
-        connection.cursor() as cursor,
-    ):
-        yield cursor
-
-
 def heaviest_rows(snapshot: Path) -> dict[str, int]:
     """Bytes of each table's largest row by lower-case name; empty when the file does not tell."""
-    with _arrow_cursor(snapshot) as cursor:
+    with contextlib.closing(adbc.Connection.sqlite(uri(snapshot))) as connection:
         try:
-            cursor.execute("SELECT name, max(mx_payload) FROM dbstat GROUP BY name")
-            return {name.lower(): max(16, size or 0) for name, size in cursor.fetchall()}
-        except adbc_driver_manager.Error:
+            found = connection.rows("SELECT name, max(mx_payload) FROM dbstat GROUP BY name")
+            return {str(name).lower(): max(16, int(str(size or 0))) for name, size in found}
+        except (adbc.Error, pa.ArrowException, OSError):
             # Damaged pages: every table is then read in the smallest steps.
             return {}

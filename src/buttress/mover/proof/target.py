@@ -9,15 +9,13 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import adbc_driver_manager
-import adbc_driver_postgresql
-import adbc_driver_postgresql.dbapi
 import pyarrow as pa
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from buttress.errors import ButtressError, Unavailable
 from buttress.mover.plan import Column, Table
+from buttress.mover.proof import adbc
 from buttress.mover.proof.arrow import joined
 from buttress.mover.proof.cells import (
     Batch,
@@ -65,37 +63,35 @@ class TargetReader:
     def __init__(self, place: Place) -> None:
         self._place = place
         try:
-            self._connection = adbc_driver_postgresql.dbapi.connect(
+            self._connection = adbc.Connection.postgresql(
                 make_conninfo(
                     place.target.conninfo,
                     client_encoding="UTF8",
                     application_name="buttress proof",
-                ),
-                autocommit=True,
+                )
             )
-        except adbc_driver_manager.Error as error:
+        except adbc.Error as error:
             raise _unavailable(place, error) from None
         try:
-            with self._connection.cursor() as cursor:
-                for statement in (
-                    "SET statement_timeout = 0",
-                    "SET idle_in_transaction_session_timeout = 0",
-                    "SET jit = off",
-                    "SET timezone = 'UTC'",
-                    "SET search_path = pg_catalog",
-                    "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
-                    sql.SQL("SET TRANSACTION SNAPSHOT {}")
-                    .format(sql.Literal(place.moment))
-                    .as_string(),
-                ):
-                    cursor.execute(statement)
-        except adbc_driver_manager.Error as error:
+            for statement in (
+                "SET statement_timeout = 0",
+                "SET idle_in_transaction_session_timeout = 0",
+                "SET jit = off",
+                "SET timezone = 'UTC'",
+                "SET search_path = pg_catalog",
+                "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+                sql.SQL("SET TRANSACTION SNAPSHOT {}")
+                .format(sql.Literal(place.moment))
+                .as_string(),
+            ):
+                self._connection.execute(statement)
+        except adbc.Error as error:
             self.close()
             raise _unavailable(place, error) from None
 
     def close(self) -> None:
         """Close the connection, also one that failed."""
-        with contextlib.suppress(adbc_driver_manager.Error):
+        with contextlib.suppress(adbc.Error):
             self._connection.close()
 
     def batches(self, table: Table, scan: Scan, classes: CellClasses | None) -> Iterator[Batch]:
@@ -139,17 +135,13 @@ class TargetReader:
 
     def _stream(self, statement: str) -> Iterator[pa.RecordBatch]:
         try:
-            with self._connection.cursor() as cursor:
-                cursor.adbc_statement.set_options(**{_BATCH_OPTION: str(_BATCH_BYTES)})
-                cursor.execute(statement)
-                yield from cursor.fetch_record_batch()
-        except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
+            options = {adbc.POSTGRESQL_BATCH_BYTES: str(_BATCH_BYTES)}
+            with self._connection.read(statement, options) as reader:
+                yield from reader
+        except (adbc.Error, pa.ArrowException, OSError) as error:
             if getattr(error, "sqlstate", None) in _GONE:
                 raise TableGone(_first_line(error)) from None
             raise _unavailable(self._place, error) from error
-
-
-_BATCH_OPTION = adbc_driver_postgresql.StatementOptions.BATCH_SIZE_HINT_BYTES.value
 
 
 def _unavailable(place: Place, error: Exception) -> ButtressError:
