@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from sqlalchemy import URL, Connection, Engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from buttress.db.fingerprint import Item
 from buttress.db.url import DatabaseURL
@@ -40,6 +41,9 @@ class Backend(Protocol):
 
         It never repeats a value or a password.
         """
+
+    def is_dead(self, entry: ConnectionPoolEntry) -> bool:
+        """Whether the server has closed a pooled connection; asked each time it is to be used."""
 
     def is_away(self, error: BaseException) -> bool:
         """Whether connecting failed because the server restarts, and waiting is worth it."""

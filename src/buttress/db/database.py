@@ -217,6 +217,7 @@ class Database:
             "pool_timeout": self.pool.timeout_seconds,
             "pool_recycle": self.pool.recycle_seconds,
             "counts": self._counts,
+            "is_dead": self.backend.is_dead,
             "hide_parameters": True,
         }
 

@@ -15,13 +15,18 @@ from sqlalchemy.pool.base import _AsyncConnDialect, _ConnectionRecord
 from buttress.db.pool_waiters import AsyncWaiter, PoolCounts, Waiter
 from buttress.errors import Unavailable
 
+OPENED_AT_ONCE = 4
+
 
 class BoundedPool(Pool):
     """At most `pool_size + max_overflow` connections, of which `pool_size` stay open.
 
     SQLAlchemy's queue pool lets a newcomer take a connection somebody waits for, and a connection
-    that could not be opened leaves its place to nobody. Here a free place goes to whoever waits
-    longest. Takes the options of `QueuePool`; raises `Unavailable` when nothing becomes free within
+    that could not be opened leaves its place to nobody. Here what becomes free goes to whoever
+    waits longest. A connection for which `is_dead` holds is replaced. A few are opened at a time:
+    when a server comes back, fifty at once would keep it from the work they are opened for.
+
+    Takes the options of `QueuePool`; raises `Unavailable` when nothing becomes free within
     `timeout` seconds.
     """
 
@@ -34,6 +39,7 @@ class BoundedPool(Pool):
         max_overflow: int = 10,
         timeout: float = 30.0,
         counts: PoolCounts | None = None,
+        is_dead: Callable[[ConnectionPoolEntry], bool] = lambda entry: False,
         **options: Any,
     ) -> None:
         super().__init__(creator, **options)
@@ -45,7 +51,9 @@ class BoundedPool(Pool):
         self._idle: list[ConnectionPoolEntry] = []
         self._queue: deque[Waiter] = deque()
         self._places = 0
+        self._opening = 0
         self._disposed = False
+        self._is_dead = is_dead
         self.counts = counts or PoolCounts()
 
     @property
@@ -86,56 +94,100 @@ class BoundedPool(Pool):
         )
 
     def _do_get(self) -> ConnectionPoolEntry:
+        entry = self._take()
+        while entry.dbapi_connection is not None and self._is_dead(entry):
+            entry.invalidate()
+            self._do_return_conn(entry)
+            entry = self._take()
+        if entry.dbapi_connection is None:
+            self._open(entry)
+        return entry
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         with self._lock:
-            # While anybody waits nothing is idle and no place is free.
-            if self._idle:
+            wanted = bool(self._queue) or (len(self._idle) < self._size and not self._disposed)
+            keep = wanted and record.dbapi_connection is not None
+            if keep:
+                self._idle.append(record)
+            else:
+                self._places -= 1
+            self._serve()
+        if not keep:
+            record.close()
+
+    def _take(self) -> ConnectionPoolEntry:
+        """An idle connection, or an empty entry to open one in; waits for either."""
+        with self._lock:
+            if self._idle:  # nobody waits then
                 return self._idle.pop()
-            if self._places < self.limit:
-                self._places += 1
-                # Opened by whoever gets it: a failure returns it here, for the next in the queue.
-                return _ConnectionRecord(self, connect=False)
             waiter = self._waiter_class()
             self._queue.append(waiter)
             self._serve()
+        if waiter.entry is None:
+            self._wait(waiter)
+        if waiter.entry is None:
+            raise self._exhausted()
+        return waiter.entry
+
+    def _serve(self) -> None:
+        """Give what is free to those who wait longest; called with the lock held."""
+        while self._queue:
+            if self._idle:
+                entry = self._idle.pop()
+            elif self._places < self.limit and self._opening < OPENED_AT_ONCE:
+                self._places += 1
+                self._opening += 1
+                entry = _ConnectionRecord(self, connect=False)
+            else:
+                return
+            self._queue.popleft().serve(entry)
+
+    def _open(self, entry: ConnectionPoolEntry) -> None:
+        assert isinstance(entry, _ConnectionRecord)
+        try:
+            entry.get_connection()
+        finally:
+            with self._lock:
+                self._opening -= 1
+                if entry.dbapi_connection is None:
+                    self._places -= 1
+                self._serve()
+
+    def _wait(self, waiter: Waiter) -> None:
         try:
             waiter.wait(self._timeout)
         except BaseException:
             self._leave(waiter)
+            if waiter.entry is not None:
+                self._give_back(waiter.entry)
             raise
         finally:
             self.counts.add_wait(waiter.seconds())
-        if waiter.entry is None:
-            self._leave(waiter, keep=True)
-        if waiter.entry is None:
-            raise Unavailable(
-                f"no connection became free within {self._timeout} seconds: "
-                f"all {self.limit} of the pool are in use",
-                hint="Look for code that keeps a session open while it waits for something else, "
-                "or raise BUTTRESS_POOL__SIZE or BUTTRESS_POOL__OVERFLOW.",
-            )
-        return waiter.entry
+        self._leave(waiter)
 
-    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        with self._lock:
-            if self._queue or (len(self._idle) < self._size and not self._disposed):
-                self._idle.append(record)
-                self._serve()
-                return
-            self._places -= 1
-        record.close()
-
-    def _serve(self) -> None:
-        """Hand idle connections to those who wait longest; called with the lock held."""
-        while self._idle and self._queue:
-            self._queue.popleft().serve(self._idle.pop())
-
-    def _leave(self, waiter: Waiter, *, keep: bool = False) -> None:
-        """Stop waiting; what was handed over meanwhile goes to the next unless it is kept."""
+    def _leave(self, waiter: Waiter) -> None:
         with self._lock:
             if waiter in self._queue:
                 self._queue.remove(waiter)
-        if waiter.entry is not None and not keep:
-            self._do_return_conn(waiter.entry)
+
+    def _give_back(self, entry: ConnectionPoolEntry) -> None:
+        with self._lock:
+            if entry.dbapi_connection is None:
+                self._opening -= 1
+            self._do_return_conn(entry)
+
+    def _exhausted(self) -> Unavailable:
+        if self._places < self.limit:
+            return Unavailable(
+                f"no connection could be opened within {self._timeout} seconds",
+                hint="The server answers too slowly, or not at all: see its log.",
+            )
+        return Unavailable(
+            f"no connection became free within {self._timeout} seconds: "
+            f"all {self.limit} of the pool are in use",
+            hint="Look for code that keeps a session open while it waits for something else, "
+            "or raise BUTTRESS_POOL__SIZE or BUTTRESS_POOL__OVERFLOW.",
+        )
 
     def recreate(self) -> BoundedPool:
         """An empty pool like this one; SQLAlchemy puts it into this one's place."""
@@ -145,6 +197,7 @@ class BoundedPool(Pool):
             max_overflow=self._max_overflow,
             timeout=self._timeout,
             counts=self.counts,
+            is_dead=self._is_dead,
             recycle=self._recycle,
             pre_ping=self._pre_ping,
             echo=self.echo,

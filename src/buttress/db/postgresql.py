@@ -15,7 +15,6 @@ from uuid import uuid4
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import Connection, Engine, ExecutionContext, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from buttress.db import catalogue
@@ -91,7 +90,6 @@ class PostgreSQL:
 
     def listen(self, engine: Engine) -> None:
         event.listen(engine, "connect", _watch_socket)
-        event.listen(engine, "checkout", _replace_dead)
         if self.url.transaction_pooler:
             # A pooler refuses start-up options and forgets SET: each transaction brings its own.
             settings = ", ".join(
@@ -131,6 +129,12 @@ class PostgreSQL:
     def explain(self, error: BaseException) -> ButtressError | None:
         return explain(error, label=self.url.label, timeouts=self.timeouts)
 
+    def is_dead(self, entry: ConnectionPoolEntry) -> bool:
+        # Nothing is sent: an idle connection that has something to read carries the server's
+        # farewell. Once it is closed, the number of its socket may be another file's.
+        driver: Any = entry.driver_connection
+        return bool(driver.closed or entry.info[WATCH](0))
+
     def is_away(self, error: BaseException) -> bool:
         return is_away(error)
 
@@ -169,7 +173,6 @@ class PostgreSQL:
         url = replace(
             self.url,
             conninfo=make_conninfo(self.url.conninfo, dbname=name),
-            sqlalchemy=self.url.sqlalchemy.set(database=name),
             label=f"{self.url.label} (scratch)",
         )
         _outside_transaction(engine, f"CREATE DATABASE {catalogue.quoted(name)}")
@@ -188,16 +191,6 @@ def _watch_socket(connection: DBAPIConnection, record: ConnectionPoolEntry) -> N
     watch = select.poll()
     watch.register(driver.fileno(), select.POLLIN | select.POLLPRI)
     record.info[WATCH] = watch.poll
-
-
-def _replace_dead(connection: DBAPIConnection, record: ConnectionPoolEntry, proxy: object) -> None:
-    """Have the pool open a new connection when the server has closed this one.
-
-    Nothing is sent: an idle connection that has something to read carries the server's farewell.
-    """
-    # Once it is closed, its number may be another file's.
-    if connection.closed or record.info[WATCH](0):
-        raise DisconnectionError
 
 
 def _outside_transaction(engine: Engine, statement: str) -> None:
