@@ -36,7 +36,7 @@ from buttress.mover.report import Difference, Proof, TableProof
 from buttress.mover.statements import answering
 from buttress.mover.target import Target
 
-_RANGE_ROWS = 200_000
+_RANGE_ROWS = 25_000
 """Tables larger than twice this are compared in ranges, several at a time."""
 _HEAVIEST_UNKNOWN = 4_000_000
 
