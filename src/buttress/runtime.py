@@ -108,7 +108,13 @@ class Runtime:
                 owner_url = self.servers.postgres_url("owner")
             if self.cache_url == "embedded":
                 self.cache_url = self.servers.valkey_url
-        self.database = Database(app_url, pool=settings.pool, timeouts=settings.timeouts)
+        self.database = Database(
+            app_url,
+            pool=settings.pool,
+            timeouts=settings.timeouts,
+            replica_urls=settings.replicas,
+            replica_lag_seconds=settings.replica_lag_seconds,
+        )
         exits.callback(self.database.close)
         self.owner_database = self.database
         if owner_url != app_url:

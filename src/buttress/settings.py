@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -62,6 +63,12 @@ class Settings(BaseSettings):
         validation_alias="REDIS_URL",
         description="embedded, redis://…, valkey://… or unix://…",
     )
+    replica_urls: SecretStr = Field(
+        SecretStr(""), description="standbys that may take reads, comma separated"
+    )
+    replica_lag_seconds: float = Field(
+        5.0, gt=0, description="a standby whose data may be older than this takes no reads"
+    )
     environment: Literal["development", "production"] = Field(
         "development", description="production refuses development defaults"
     )
@@ -72,6 +79,12 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="logging")
     pool: PoolSettings = Field(default_factory=lambda: PoolSettings())
     timeouts: TimeoutSettings = Field(default_factory=lambda: TimeoutSettings())
+
+    @property
+    def replicas(self) -> list[str]:
+        """The URLs in `replica_urls`; a comma inside of one separates its hosts."""
+        urls = re.split(r",\s*(?=[a-z]+(?:\+[a-z]+)?://)", self.replica_urls.get_secret_value())
+        return [url.strip() for url in urls if url.strip()]
 
     def __init__(self, **values: object) -> None:
         # Keywords use field names in code although the environment uses the known names.

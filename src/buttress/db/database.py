@@ -7,10 +7,17 @@ import copy
 import os
 import threading
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Sequence,
+)
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import stamina
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -25,11 +32,13 @@ from buttress.db.execution import Executions
 from buttress.db.outage import Outage
 from buttress.db.pool import AsyncBoundedPool, BoundedPool, PoolStats, pool_stats
 from buttress.db.pool_waiters import PoolCounts
+from buttress.db.replicas import Replicas
 from buttress.db.url import DatabaseURL, parse_database_url
-from buttress.errors import ButtressError, ConnectionLost, Unavailable
+from buttress.errors import ButtressError, ConfigurationError, ConnectionLost, Unavailable
 from buttress.settings import PoolSettings, TimeoutSettings
 
 Result = TypeVar("Result")
+Replica = Literal["never", "allowed"]
 
 
 class Database:
@@ -57,6 +66,8 @@ class Database:
         pool: PoolSettings | None = None,
         timeouts: TimeoutSettings | None = None,
         application_name: str = "buttress",
+        replica_urls: Sequence[str] = (),
+        replica_lag_seconds: float = 5.0,
     ) -> None:
         self.url = parse_database_url(url) if isinstance(url, str) else url
         self.pool = pool or PoolSettings.model_validate({})
@@ -66,6 +77,7 @@ class Database:
         self.executions = Executions()
         self.outage = Outage(self.timeouts.restart_seconds, self.backend.is_away)
         self._counts = PoolCounts()
+        self.replicas = self._replicas(replica_urls, replica_lag_seconds)
         self._opening = threading.Lock()
         self._engine: Engine | None = None
         self._loops: dict[asyncio.AbstractEventLoop, _LoopEngine] = {}
@@ -84,12 +96,31 @@ class Database:
                 self._listen(self._engine)
             return self._engine
 
+    @property
+    def read_only_engine(self) -> Engine:
+        """The same engine for transactions that refuse to write."""
+        return with_options(self.engine, self.backend.read_only)
+
+    async def async_read_only_engine(self) -> AsyncEngine:
+        """The same for the running event loop."""
+        engine = await self._engine_of_running_loop()
+        return AsyncEngine(with_options(engine.sync_engine, self.backend.read_only))
+
     @contextmanager
-    def session(self, *, read_only: bool = False) -> Iterator[Session]:
+    def session(self, *, read_only: bool = False, replica: Replica = "never") -> Iterator[Session]:
         """One transaction: committed at the end, rolled back when an exception leaves it.
 
         Objects stay usable afterwards. Of a read-only session the database itself refuses writes.
+
+        With `replica="allowed"` a read-only session may run on a standby: it shows everything the
+        caller has committed, and what others committed up to `replica_lag_seconds` ago; without
+        such a standby it runs on the primary. `session.info["replica"]` names the standby.
         """
+        standbys = self._standbys(read_only, replica)
+        if standbys and (elsewhere := standbys.session()):
+            with elsewhere:
+                yield elsewhere
+            return
         with Session(self._bind(read_only), expire_on_commit=False) as session, session.begin():
             yield session
 
@@ -100,24 +131,32 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def async_session(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:
-        """The same for a coroutine, on whichever event loop runs it.
+    async def async_session(
+        self, *, read_only: bool = False, replica: Replica = "never"
+    ) -> AsyncIterator[AsyncSession]:
+        """The same as `session` for a coroutine, on whichever event loop runs it.
 
         Each loop has a pool of its own, of the configured size; it is closed when the loop ends.
         """
-        engine = await self._engine_of_running_loop()
-        if read_only:
-            engine = AsyncEngine(with_options(engine.sync_engine, self.backend.read_only))
+        standbys = self._standbys(read_only, replica)
+        if standbys and (elsewhere := await standbys.async_session()):
+            async with elsewhere:
+                yield elsewhere
+            return
+        engine = await (
+            self.async_read_only_engine() if read_only else self._engine_of_running_loop()
+        )
         async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
             yield session
 
-    def read(self, work: Callable[[Session], Result]) -> Result:
+    def read(self, work: Callable[[Session], Result], *, replica: Replica = "never") -> Result:
         """What `work(session)` returns for a read-only session.
 
         It is called again from its start when the server goes away half-way, which no restart of a
         single statement could hide: what it has read may no longer be what is there.
         """
-        return retrying.run(partial(self.session, read_only=True), work, twice_is_fine=True)
+        open_session = partial(self.session, read_only=True, replica=replica)
+        return retrying.run(open_session, work, twice_is_fine=True)
 
     def retry(self, work: Callable[[Session], Result], *, idempotent: bool = False) -> Result:
         """What `work(session)` returns, committed; called again when its transaction was undone.
@@ -128,9 +167,11 @@ class Database:
         """
         return retrying.run(self.session, work, twice_is_fine=idempotent)
 
-    async def async_read(self, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
+    async def async_read(
+        self, work: Callable[[AsyncSession], Awaitable[Result]], *, replica: Replica = "never"
+    ) -> Result:
         """`read` for a coroutine function."""
-        open_session = partial(self.async_session, read_only=True)
+        open_session = partial(self.async_session, read_only=True, replica=replica)
         return await retrying.run_async(open_session, work, twice_is_fine=True)
 
     async def async_retry(
@@ -179,15 +220,42 @@ class Database:
             engine, self._engine = self._engine, None
         if engine is not None:
             engine.dispose()
+        if self.replicas is not None:
+            self.replicas.close()
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
+        if self.replicas is not None:
+            await self.replicas.aclose()
         held = self._loops.get(asyncio.get_running_loop())
         if held is not None:
             await held.generator.aclose()
 
+    def _replicas(self, urls: Sequence[str], lag_seconds: float) -> Replicas | None:
+        if urls and self.url.backend != "postgresql":
+            raise ConfigurationError(
+                f"replicas are named, but {self.url.label} is not PostgreSQL",
+                hint="Leave BUTTRESS_REPLICA_URLS empty, or correct DATABASE_URL.",
+            )
+        # A standby that is away is left out, not waited for: the primary is there.
+        hasty = self.timeouts.model_copy(update={"restart_seconds": 0.0})
+        standbys = [
+            Database(url, pool=self.pool, timeouts=hasty, application_name=self.application_name)
+            for url in urls
+        ]
+        for standby in standbys:
+            standby.executions = self.executions
+        return Replicas(self, standbys, lag_seconds=lag_seconds) if standbys else None
+
+    def _standbys(self, read_only: bool, replica: Replica) -> Replicas | None:
+        if replica == "never":
+            return None
+        if not read_only:
+            raise ValueError('replica="allowed" needs read_only=True: a standby takes no writes')
+        return self.replicas
+
     def _bind(self, read_only: bool) -> Engine:
-        return with_options(self.engine, self.backend.read_only) if read_only else self.engine
+        return self.read_only_engine if read_only else self.engine
 
     async def _engine_of_running_loop(self) -> AsyncEngine:
         loop = asyncio.get_running_loop()
@@ -224,7 +292,7 @@ class Database:
     def _listen(self, engine: Engine) -> None:
         self.executions.wrap(engine)
         self.outage.guard(engine)
-        restart_transactions(engine)
+        restart_transactions(engine, self.replicas.note_commit if self.replicas else None)
         self._counts.listen(engine)
         self.backend.listen(engine)
         event.listen(engine, "handle_error", self._translate)
@@ -247,6 +315,8 @@ class Database:
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.dispose(close=False)
+        if self.replicas is not None:
+            self.replicas.forget()
         for held in self._loops.values():
             held.engine.sync_engine.dispose(close=False)
         self._loops.clear()

@@ -44,7 +44,7 @@ class Outage:
         # The dialect is the engine's own. Its events would not do: other listeners come after.
         dialect: Any = engine.dialect
         connect = dialect.connect
-        pause = _pause_task if dialect.is_async else time.sleep
+        pause = pause_task if dialect.is_async else time.sleep
 
         def connect_patiently(*arguments: Any, **options: Any) -> Any:
             return self.open(lambda: connect(*arguments, **options), pause)
@@ -85,5 +85,6 @@ class Outage:
         return min(max(self._age() * PAUSE_SHARE, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
 
 
-def _pause_task(seconds: float) -> None:
+def pause_task(seconds: float) -> None:
+    """Sleep inside SQLAlchemy's sync code of an async engine, without blocking its event loop."""
     await_(asyncio.sleep(seconds))
