@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from buttress.mover.job import check_again, move
+    from buttress.mover.again import check_again
+    from buttress.mover.job import move
     from buttress.mover.report import MoveReport
 
 __all__ = ["MoveReport", "check_again", "move"]
@@ -24,8 +25,12 @@ def __getattr__(name: str) -> Any:
         from buttress.mover.report import MoveReport
 
         return MoveReport
-    if name in __all__:
-        from buttress.mover import job
+    if name == "check_again":
+        from buttress.mover.again import check_again
 
-        return getattr(job, name)
+        return check_again
+    if name == "move":
+        from buttress.mover.job import move
+
+        return move
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

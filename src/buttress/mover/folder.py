@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,3 +97,8 @@ def write_report(result: MoveReport, folder: Path) -> None:
             msgspec.json.format(msgspec.json.encode(result), indent=1)
         )
         (folder / "report.html").write_text(page.render(result), encoding="utf-8")
+
+
+def new_id() -> str:
+    """An identifier for a move or a repeated proof: when it began, and four random digits."""
+    return f"{dt.datetime.now(dt.UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"

@@ -11,13 +11,10 @@ import contextlib
 import dataclasses
 import datetime as dt
 import os
-import secrets
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
-from buttress.errors import MoveMismatch, NotFound
+from buttress.errors import MoveMismatch
 from buttress.mover import side_tables, stage
 from buttress.mover.finishing import finish
 from buttress.mover.folder import (
@@ -26,35 +23,23 @@ from buttress.mover.folder import (
     Unfinished,
     find_unfinished,
     folder_errors,
-    remove_snapshot,
+    new_id,
     remove_snapshot_unless_unfinished,
     write_report,
     write_unfinished,
 )
 from buttress.mover.live.changes import last_position
 from buttress.mover.loading import copy
+from buttress.mover.phases import Clock, Progress, silent
 from buttress.mover.plan import NotCarried, Plan
 from buttress.mover.planning.plan_file import read_plan, write_plan
 from buttress.mover.planning.planner import make_plan
 from buttress.mover.proof.prove import prove
-from buttress.mover.report import MoveReport, Verdict
-from buttress.mover.site import Site, locked_site, target_of
+from buttress.mover.report import MoveReport, verdict_of
+from buttress.mover.site import Site, locked_site
 from buttress.mover.source.snapshot import take_snapshot
 from buttress.mover.target import Target
 from buttress.settings import Settings
-
-
-class Progress(Protocol):
-    """Told how far the move is.
-
-    `phase` is one of snapshot, plan, copy, index, proof, switch; the counts are rows or objects.
-    """
-
-    def __call__(self, phase: str, done: int, total: int, note: str = "") -> None: ...
-
-
-def silent(phase: str, done: int, total: int, note: str = "") -> None:
-    """The progress of callers who do not want any."""
 
 
 def move(
@@ -123,13 +108,13 @@ def move(
     settings = settings or Settings()
     workers = workers or min(4, os.cpu_count() or 1)
     source = Path(source)
-    clock = _Clock()
+    clock = Clock()
     with contextlib.ExitStack() as stack:
         if resume:
             folder, unfinished = find_unfinished(report or settings.home / "moves", source, schema)
             move_id = unfinished.id
         else:
-            move_id, unfinished = _new_id(), None
+            move_id, unfinished = new_id(), None
             folder = report or settings.home / "moves" / move_id
         site = None
         if not dry_run:
@@ -203,7 +188,7 @@ def _plan(
     only: Sequence[str],
     skip: Sequence[str],
     workers: int,
-    clock: _Clock,
+    clock: Clock,
     progress: Progress,
 ) -> Plan:
     with clock("snapshot"):
@@ -231,7 +216,7 @@ def _build(
     result: MoveReport,
     site: Site,
     unfinished: Unfinished | None,
-    clock: _Clock,
+    clock: Clock,
     progress: Progress,
     workers: int,
 ) -> None:
@@ -289,9 +274,7 @@ def _stage(result: MoveReport, site: Site, unfinished: Unfinished | None) -> Non
     write_unfinished(result)
 
 
-def _finish(
-    result: MoveReport, site: Site, clock: _Clock, progress: Progress, workers: int
-) -> None:
+def _finish(result: MoveReport, site: Site, clock: Clock, progress: Progress, workers: int) -> None:
     with clock("index"):
         finished = finish.finish(
             result.plan,
@@ -304,7 +287,7 @@ def _finish(
     result.not_carried += finished.not_carried
 
 
-def _prove(result: MoveReport, site: Site, clock: _Clock, progress: Progress, workers: int) -> None:
+def _prove(result: MoveReport, site: Site, clock: Clock, progress: Progress, workers: int) -> None:
     with clock("proof"):
         result.proof = prove(
             result.plan,
@@ -317,10 +300,10 @@ def _prove(result: MoveReport, site: Site, clock: _Clock, progress: Progress, wo
         )
     result.quarantined = side_tables.examples(site.control, site.target.staging)
     site.control.rollback()
-    result.verdict = _verdict(result)
+    result.verdict = verdict_of(result)
 
 
-def _copy(result: MoveReport, site: Site, clock: _Clock, progress: Progress, workers: int) -> None:
+def _copy(result: MoveReport, site: Site, clock: Clock, progress: Progress, workers: int) -> None:
     plan, control, target = result.plan, site.control, site.target
     snapshot = Path(result.folder) / SNAPSHOT
     already = stage.done(control, target)
@@ -340,89 +323,3 @@ def _copy(result: MoveReport, site: Site, clock: _Clock, progress: Progress, wor
     done = stage.done(control, target)
     control.rollback()
     result.unreadable = [lost for one in done.values() for lost in one.unreadable]
-
-
-def check_again(
-    source: str | Path,
-    target: str | None = None,
-    *,
-    schema: str = "public",
-    workers: int | None = None,
-    progress: Progress = silent,
-    settings: Settings | None = None,
-) -> MoveReport:
-    """Repeat the proof of the newest move into `schema`, against the source as it is now.
-
-    The plan comes from the target, so neither the report nor this machine's files are needed.
-    Returns the move's report with the new proof and verdict (also `mismatch`: nothing is raised for
-    a difference).
-
-    Raises
-    ------
-    NotFound
-        No move into that schema is recorded in the target.
-    """
-    settings = settings or Settings()
-    workers = workers or min(4, os.cpu_count() or 1)
-    folder = settings.home / "moves" / f"verify-{_new_id()}"
-    with target_of(target, settings, schema, "verify") as (where, _):
-        with where.connect(schema=schema) as connection:
-            result = side_tables.newest_move(connection, schema)
-        if result is None:
-            raise NotFound(
-                f"no move into schema {schema} of {where.label} is recorded",
-                hint="Move the file first with `buttress move`, or name the schema with --schema.",
-            )
-        clock = _Clock()
-        try:
-            with folder_errors(folder):
-                folder.mkdir(parents=True)
-            with clock("snapshot"):
-                snapshot = take_snapshot(Path(source), folder)
-            with clock("proof"):
-                result.proof = prove(
-                    result.plan,
-                    snapshot,
-                    where,
-                    schema=schema,
-                    unreadable=result.unreadable,
-                    workers=workers,
-                    progress=lambda done, total, note: progress("proof", done, total, note),
-                )
-        finally:
-            remove_snapshot(folder / SNAPSHOT)
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-    result.verdict = _verdict(result)
-    result.seconds = clock.seconds
-    result.source, result.target = str(source), where.label
-    return result
-
-
-class _Clock:
-    """Seconds spent in each phase."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextlib.contextmanager
-    def __call__(self, phase: str) -> Iterator[None]:
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[phase] = round(
-                self.seconds.get(phase, 0.0) + time.perf_counter() - began, 3
-            )
-
-
-def _verdict(result: MoveReport) -> Verdict:
-    if not result.proof.ok:
-        return "mismatch"
-    if result.rows_quarantined or result.unreadable:
-        return "proven with rows in quarantine"
-    return "proven"
-
-
-def _new_id() -> str:
-    return f"{dt.datetime.now(dt.UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"

@@ -128,3 +128,12 @@ class MoveReport(msgspec.Struct, kw_only=True):
         return {"proven": 0, "planned": 0, "proven with rows in quarantine": 3, "mismatch": 65}[
             self.verdict
         ]
+
+
+def verdict_of(report: MoveReport) -> Verdict:
+    """What the proof of a move that was carried out says."""
+    if not report.proof.ok:
+        return "mismatch"
+    if report.rows_quarantined or report.unreadable:
+        return "proven with rows in quarantine"
+    return "proven"

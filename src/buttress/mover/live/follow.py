@@ -19,13 +19,15 @@ from psycopg import sql
 
 from buttress.errors import Conflict, MoveMismatch, NotFound
 from buttress.mover import side_tables
+from buttress.mover.again import check_again
 from buttress.mover.finishing.constraints import add_constraints, validate_foreign_keys
 from buttress.mover.finishing.identities import add_identities
 from buttress.mover.folder import folder_errors, remove_snapshot
-from buttress.mover.job import Progress, check_again, move, silent
+from buttress.mover.job import move
 from buttress.mover.live import changes
 from buttress.mover.live.replay import CutOverDone, position_of, replay
 from buttress.mover.loading import copy
+from buttress.mover.phases import Progress, silent
 from buttress.mover.plan import NotCarried, Plan
 from buttress.mover.planning.planner import make_plan
 from buttress.mover.report import MoveReport, Orphans
