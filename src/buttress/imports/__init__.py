@@ -178,6 +178,7 @@ class _Import:
             self.seen += prepared.seen
             if progress is not None:
                 progress(self.seen)
+        staging.analyze()
         self._wait_for_other_imports()
         repeated_counts = () if on_conflict == "error" else key
         reject_unstorable(

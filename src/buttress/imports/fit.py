@@ -38,6 +38,9 @@ ARROW: dict[Kind, pa.DataType] = {
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
 _DAY = 86_400_000_000
 
+# Of dates among moments, and the like, Arrow would make what the first ones are.
+_ARROW_INFERS = {"bool", "int2", "int4", "int8", "float4", "float8", "text", "uuid", "bytes"}
+
 _ERRORS = (pa.ArrowException, TypeError, ValueError, OverflowError)
 
 
@@ -71,7 +74,7 @@ def fit(column: Column, values: pa.Array) -> Fitted:
 
 def fit_objects(column: Column, values: Sequence[Any]) -> Fitted:
     """The same for Python's objects; one value of a wrong type refuses its row only."""
-    if column.kind not in ("json", "other", "numeric", "timestamp", "timestamptz"):
+    if column.kind in _ARROW_INFERS:
         try:
             array = pa.array(values)
             if _accepts(column, array.type):

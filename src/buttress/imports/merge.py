@@ -140,13 +140,8 @@ def _reject_repeated(staging: Staging, key: Sequence[str], reject: Reject) -> No
             _literal(f"{column.name}: no value in a column of the key"),
         )
     listed = ", ".join(names)
-    if staging.connection.dialect.name == "postgresql":
-        grouped = f"hash_record_extended(ROW({listed}), 0)"
-    else:
-        grouped = listed
-    # Equal hashes are rare where keys are not equal: this only tells whether to look closer.
     found = staging.connection.exec_driver_sql(
-        f"SELECT 1 FROM {staging.sql} GROUP BY {grouped} HAVING count(*) > 1 LIMIT 1",
+        f"SELECT 1 FROM {staging.sql} GROUP BY {listed} HAVING count(*) > 1 LIMIT 1",
         execution_options={"no_parameters": True},
     ).first()
     if found is not None:

@@ -93,7 +93,7 @@ def examples(connection: Connection, import_id: UUID) -> list[Rejected]:
 def row_as_json(dialect: Dialect, columns: Sequence[tuple[str, bool]]) -> str:
     """SQL for a row `s` of the staging table; columns are names and whether they hold bytes."""
     if dialect.name == "postgresql":
-        return "to_jsonb(s) - 'buttress_row'"
+        return "to_jsonb(s.*) - 'buttress_row'"
     quote = dialect.identifier_preparer.quote_identifier
     pairs = []
     for name, is_bytes in columns:

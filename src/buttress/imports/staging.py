@@ -72,6 +72,10 @@ class Staging:
             timeouts = TimeoutSettings.model_validate({})
             raise explain(error, label="the database", timeouts=timeouts) or error from error
 
+    def analyze(self) -> None:
+        """Tell the planner how many rows there are; nobody else does for a temporary table."""
+        self.run(f"ANALYZE {self.sql}")
+
     def run(self, statement: str) -> int:
         """Execute SQL as it stands; gives the number of rows it touched."""
         return self.connection.exec_driver_sql(

@@ -197,12 +197,7 @@ def _of_sqlite(connection: Connection, given: str | sa.Table) -> Target:
         c["name"] == primary[0] and isinstance(c["type"], sa.Integer) for c in columns
     )
     uniques = [primary] if primary else []
-    uniques += [tuple(u["column_names"]) for u in inspector.get_unique_constraints(name)]
-    uniques += [
-        tuple(column for column in index["column_names"] if column)
-        for index in inspector.get_indexes(name)
-        if index["unique"] and not index.get("dialect_options", {}).get("sqlite_where")
-    ]
+    uniques += _sqlite_uniques(connection, quote(name))
     return Target(
         sql=quote(name),
         label=name,
@@ -226,6 +221,20 @@ def _of_sqlite(connection: Connection, given: str | sa.Table) -> Target:
             for key in inspector.get_foreign_keys(name)
         ),
     )
+
+
+def _sqlite_uniques(connection: Connection, table: str) -> list[tuple[str, ...]]:
+    # SQLAlchemy reads them from the table's text and overlooks some.
+    found = []
+    for _, name, unique, _, partial in connection.exec_driver_sql(f"PRAGMA index_list({table})"):
+        if unique and not partial:
+            rows = connection.execute(
+                text("SELECT name FROM pragma_index_info(:name) ORDER BY seqno"), {"name": name}
+            )
+            columns = tuple(column for (column,) in rows)
+            if None not in columns:  # an expression
+                found.append(columns)
+    return sorted(found)
 
 
 def _sqlite_column(
