@@ -143,6 +143,10 @@ def move(
         if isinstance(mismatch.report, MoveReport):
             _show(mismatch.report, json=json)
         raise
+    except KeyboardInterrupt:
+        if not dry_run:
+            err.print("The target is as it was; go on from here with the same command and --resume.")
+        raise
     _show(result, json=json)
     if follow:
         follow_source(source, to, schema, settings)
