@@ -46,14 +46,20 @@ class ConnectionLost(Unavailable):
     """The connection broke while a transaction was under way; doing the work again may succeed.
 
     What was not committed is undone. `commit_unknown` says that it broke during the COMMIT itself,
-    so that the work may be done or not.
+    so that the work may be done or not; `unsent` that the statement never reached a server.
     """
 
     def __init__(
-        self, message: str, *, hint: str | None = None, commit_unknown: bool = False
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        commit_unknown: bool = False,
+        unsent: bool = False,
     ) -> None:
         super().__init__(message, hint=hint)
         self.commit_unknown = commit_unknown
+        self.unsent = unsent
 
 
 class TransactionUndone(Unavailable):

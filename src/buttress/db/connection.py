@@ -6,15 +6,19 @@ is lost, though: the caller knows nothing yet, and the server undoes whatever wa
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, RootTransaction
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.pool import PoolProxiedConnection
 
+from buttress.db.outage import pause
 from buttress.errors import ConnectionLost
+
+Result = TypeVar("Result")
 
 COMMIT_LOST = (
     "The transaction may have been committed or not: look before you do it again, or do only what "
@@ -23,7 +27,7 @@ COMMIT_LOST = (
 
 READ_ONLY_OPTIONS = ("postgresql_readonly", "sqlite_read_only")
 RESTARTS = 3
-"""How often one statement is sent again: a server that comes up may go down once more."""
+"""How often a statement that reached a server is sent again."""
 
 
 class RestartingConnection(Connection):
@@ -41,6 +45,7 @@ class RestartingConnection(Connection):
 
     # Whether a statement of the transaction has had an answer.
     _answered = False
+    _patience_seconds = 0.0
     _committed: Callable[[], None] | None = None
 
     def _execute_context(self, *arguments: Any, **options: Any) -> CursorResult[Any]:
@@ -48,27 +53,36 @@ class RestartingConnection(Connection):
             self._autobegin()
         if self._transaction is not None and self._answered:
             return super()._execute_context(*arguments, **options)
-        for _ in range(RESTARTS):
-            try:
-                result = super()._execute_context(*arguments, **options)
-            except ConnectionLost:
-                if not self._may_start_again():
-                    raise
-                self._start_again()
-            else:
-                break
-        else:
-            result = super()._execute_context(*arguments, **options)
+        result = self._again_if_lost(
+            lambda: super(RestartingConnection, self)._execute_context(*arguments, **options)
+        )
         self._answered = self._transaction is not None
         return result
 
-    def _may_start_again(self) -> bool:
-        return (
-            self.invalidated
-            and self._transaction is not None
-            and self._transaction.is_active
-            and not self._is_autocommit_isolation()
-        )
+    def _begin_impl(self, transaction: RootTransaction) -> None:
+        self._answered = False
+        self._again_if_lost(lambda: super(RestartingConnection, self)._begin_impl(transaction))
+
+    def _again_if_lost(self, send: Callable[[], Result]) -> Result:
+        """What `send` returns, on as many connections as it takes within reason."""
+        sent = 0
+        began = time.monotonic()
+        while True:
+            try:
+                return send()
+            except ConnectionLost as error:
+                # A statement that makes the server crash must not do so for ever.
+                sent += not error.unsent
+                age = time.monotonic() - began
+                if not self.invalidated or sent > RESTARTS or age > self._patience_seconds:
+                    raise
+                if self._transaction is not None:
+                    if not self._transaction.is_active or self._is_autocommit_isolation():
+                        raise
+                    pause(self.dialect, age)
+                    self._start_again()
+                else:
+                    pause(self.dialect, age)
 
     def _start_again(self) -> None:
         transaction, self._transaction = self._transaction, None
@@ -77,15 +91,6 @@ class RestartingConnection(Connection):
             self._begin_impl(transaction)
         finally:
             self._transaction = transaction
-
-    def _begin_impl(self, transaction: RootTransaction) -> None:
-        self._answered = False
-        try:
-            super()._begin_impl(transaction)
-        except ConnectionLost:
-            if not self.invalidated:
-                raise
-            super()._begin_impl(transaction)
 
     def _revalidate_connection(self) -> PoolProxiedConnection:
         connection = super()._revalidate_connection()
@@ -109,10 +114,13 @@ class RestartingConnection(Connection):
             super()._rollback_impl()
 
 
-def restart_transactions(engine: Engine, committed: Callable[[], None] | None = None) -> None:
+def restart_transactions(
+    engine: Engine, *, patience_seconds: float, committed: Callable[[], None] | None = None
+) -> None:
     """Have an engine open connections of this kind."""
 
     class ConnectionOfEngine(RestartingConnection):
+        _patience_seconds = patience_seconds
         _committed = staticmethod(committed) if committed else None
 
     engine._connection_cls = ConnectionOfEngine

@@ -33,6 +33,7 @@ from buttress.db.outage import Outage
 from buttress.db.pool import AsyncBoundedPool, BoundedPool, PoolStats, pool_stats
 from buttress.db.pool_waiters import PoolCounts
 from buttress.db.replicas import Replicas
+from buttress.db.transactions import noted
 from buttress.db.url import DatabaseURL, parse_database_url
 from buttress.errors import ButtressError, ConfigurationError, ConnectionLost, Unavailable
 from buttress.settings import PoolSettings, TimeoutSettings
@@ -121,13 +122,17 @@ class Database:
             with elsewhere:
                 yield elsewhere
             return
-        with Session(self._bind(read_only), expire_on_commit=False) as session, session.begin():
+        with (
+            Session(self._bind(read_only), expire_on_commit=False) as session,
+            session.begin(),
+            noted(session),
+        ):
             yield session
 
     @contextmanager
     def connection(self, *, read_only: bool = False) -> Iterator[Connection]:
         """The same for SQLAlchemy Core."""
-        with self._bind(read_only).begin() as connection:
+        with self._bind(read_only).begin() as connection, noted(connection):
             yield connection
 
     @asynccontextmanager
@@ -147,7 +152,8 @@ class Database:
             self.async_read_only_engine() if read_only else self._engine_of_running_loop()
         )
         async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
-            yield session
+            with noted(session):
+                yield session
 
     def read(self, work: Callable[[Session], Result], *, replica: Replica = "never") -> Result:
         """What `work(session)` returns for a read-only session.
@@ -292,7 +298,11 @@ class Database:
     def _listen(self, engine: Engine) -> None:
         self.executions.wrap(engine)
         self.outage.guard(engine)
-        restart_transactions(engine, self.replicas.note_commit if self.replicas else None)
+        restart_transactions(
+            engine,
+            patience_seconds=self.timeouts.restart_seconds,
+            committed=self.replicas.note_commit if self.replicas else None,
+        )
         self._counts.listen(engine)
         self.backend.listen(engine)
         event.listen(engine, "handle_error", self._translate)

@@ -44,19 +44,20 @@ class Outage:
         # The dialect is the engine's own. Its events would not do: other listeners come after.
         dialect: Any = engine.dialect
         connect = dialect.connect
-        pause = pause_task if dialect.is_async else time.sleep
 
         def connect_patiently(*arguments: Any, **options: Any) -> Any:
-            return self.open(lambda: connect(*arguments, **options), pause)
+            return self.open(
+                lambda: connect(*arguments, **options), lambda: pause(dialect, self._age())
+            )
 
         dialect.connect = connect_patiently
 
-    def open(self, attempt: Callable[[], Opened], pause: Callable[[float], None]) -> Opened:
+    def open(self, attempt: Callable[[], Opened], pause: Callable[[], None]) -> Opened:
         """What `attempt` returns; raises its error when it is of another kind or lasts too long."""
         while True:
             known = self._worth_waiting()
             if known and not self._knocking.acquire(blocking=False):
-                pause(self._pause())
+                pause()
                 continue
             try:
                 connection = attempt()
@@ -72,7 +73,7 @@ class Outage:
             finally:
                 if known:
                     self._knocking.release()
-            pause(self._pause())
+            pause()
 
     def _age(self) -> float:
         since = self._since
@@ -81,8 +82,12 @@ class Outage:
     def _worth_waiting(self) -> bool:
         return self._since is not None and self._age() < self.seconds
 
-    def _pause(self) -> float:
-        return min(max(self._age() * PAUSE_SHARE, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
+
+def pause(dialect: Any, age_seconds: float) -> None:
+    """Wait a little, the longer the older the outage is, without blocking an event loop."""
+    share = age_seconds * PAUSE_SHARE
+    seconds = min(max(share, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
+    (pause_task if dialect.is_async else time.sleep)(seconds)
 
 
 def pause_task(seconds: float) -> None:

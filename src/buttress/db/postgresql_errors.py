@@ -30,6 +30,9 @@ CONNECTING: list[tuple[str, type[ButtressError], str, str]] = [
     (r"no pg_hba\.conf entry",
      ConfigurationError, "{label} does not admit this user from here",
      "Allow it in the server's pg_hba.conf, or add sslmode=require to DATABASE_URL."),
+    (r"unsupported startup parameter",
+     ConfigurationError, "{label} is a pooler that takes no start-up options",
+     "Add pgbouncer=true to DATABASE_URL."),
     (r"certificate|does not support SSL|SSL error",
      ConfigurationError, "no encrypted connection to {label}",
      "Correct sslmode and sslrootcert in DATABASE_URL, or the server's certificate."),
@@ -58,9 +61,11 @@ AWAY = re.compile(
 # What libpq says of a connection that stood; one that never did "failed" in psycopg's words.
 BROKEN = re.compile(
     r"^(?:consuming input failed|server closed the connection|the connection is (?:closed|lost)"
-    r"|no connection to the server|SSL SYSCALL error|SSL error|could not (?:receive|send) data"
-    r"|(?:sending|flushing).* failed)"
+    r"|received \d+ results from command|no connection to the server|SSL SYSCALL error|SSL error"
+    r"|could not (?:receive|send) data|(?:sending|flushing).* failed)"
 )
+# A pooler that has no server behind it answers for it.
+UNSENT = re.compile(r"server login|cannot connect to server")
 
 LOST = "The server was restarted or the network broke; what was not committed is undone. Try again."
 
@@ -75,7 +80,7 @@ def explain(error: BaseException, *, label: str, timeouts: TimeoutSettings) -> B
     if not isinstance(error, psycopg.Error):
         return None
     if error.sqlstate is None:
-        if isinstance(error, psycopg.OperationalError):
+        if isinstance(error, psycopg.OperationalError) or BROKEN.match(str(error)):
             return _without_connection(str(error), label, timeouts)
         return BadInput("a value cannot be sent to PostgreSQL") if _bad_value(error) else None
     return _with_code(error, error.sqlstate, label, timeouts)
@@ -151,7 +156,8 @@ def _with_code(
                 f"{label} is out of disk, memory or connections", hint="See the server's log."
             )
     if code.startswith("08"):
-        return ConnectionLost(f"lost the connection to {label}", hint=LOST)
+        unsent = bool(UNSENT.search(str(error)))
+        return ConnectionLost(f"lost the connection to {label}", hint=LOST, unsent=unsent)
     if code.startswith("22"):
         return BadInput("a value does not fit the type of its column")
     return None
