@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
 import pyarrow as pa
 
+from buttress.db.rows import as_mapping
 from buttress.errors import BadInput
 
 if TYPE_CHECKING:
@@ -95,22 +94,6 @@ def _mappings(rows: Any) -> Iterator[Mapping[str, Any]]:
     else:
         for row in rows:
             yield as_mapping(row)
-
-
-def as_mapping(row: Any) -> Mapping[str, Any]:
-    """The fields of a mapping, dataclass, pydantic model or msgspec struct by name."""
-    if isinstance(row, Mapping):
-        return row
-    if dataclasses.is_dataclass(row) and not isinstance(row, type):
-        return {f.name: getattr(row, f.name) for f in dataclasses.fields(row)}
-    if isinstance(row, msgspec.Struct):
-        return {name: getattr(row, name) for name in row.__struct_fields__}
-    if hasattr(type(row), "model_fields"):
-        return {name: getattr(row, name) for name in type(row).model_fields}
-    raise BadInput(
-        f"a {type(row).__name__} is no row",
-        hint="Give mappings, dataclasses, pydantic models, msgspec structs or a frame.",
-    )
 
 
 def _batches_of(rows: Iterator[tuple[int, Mapping[str, Any]]]) -> Iterator[Batch]:
