@@ -1,19 +1,32 @@
-"""Logs: lines for people in development, JSON lines in production, and a rotating file in both.
+"""What a process tells of itself: logs, where it is, how long work takes, what Prometheus collects.
 
 Code logs with the standard library, an event and its fields:
 
     log = logging.getLogger(__name__)
     log.info("table copied", extra={"table": table.name, "rows": rows, "seconds": 0.21})
+
+Lines for people in development, JSON lines in production, and a rotating file in both. Work is
+timed by its name, sync or async:
+
+    @timed("PDF processing")
+    def read_pages(file): ...
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import logging
 import logging.handlers
 import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
+from time import perf_counter_ns
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 from buttress.settings import Settings
 
@@ -88,3 +101,90 @@ def log_file(folder: Path) -> logging.Handler:
     )
     file.setFormatter(JsonLines())
     return file
+
+
+class Place:
+    """What this thread or task does for somebody: it answers a route, shows a page, runs a job."""
+
+    __slots__ = ("name", "seen")
+
+    def __init__(self, kind: Literal["route", "page", "job"], name: str) -> None:
+        self.name = f"{kind} {name}"
+        self.seen: dict[Any, int] = {}
+        """What the query monitor has counted since it began."""
+
+
+place: ContextVar[Place | None] = ContextVar("place", default=None)
+
+
+@contextmanager
+def entering(kind: Literal["route", "page", "job"], name: str) -> Iterator[None]:
+    """Everything inside is told as done there, by the query monitor for one."""
+    token = place.set(Place(kind, name))
+    try:
+        yield
+    finally:
+        place.reset(token)
+
+
+Listener = Callable[[str, int, int, BaseException | None], None]
+"""Called with the name of work, when it began and ended (`perf_counter_ns`), and its error."""
+
+listeners: list[Listener] = []
+"""Told of all work that is timed; an open runtime's monitor is one of them."""
+
+
+class track:  # noqa: N801 — used like a function
+    """`with track("fetch users"):` counts and times what is inside, and whether it fails."""
+
+    def __init__(self, name: str, tell: Iterable[Listener] = listeners) -> None:
+        self.name = name
+        self.tell = tell
+
+    def __enter__(self) -> None:
+        self.began = perf_counter_ns()
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        ended = perf_counter_ns()
+        for listener in self.tell:
+            listener(self.name, self.began, ended, error)
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def timed(name: str) -> Callable[[F], F]:
+    """Count and time every call of a function or coroutine function under this name.
+
+    Applied when a module is imported; calls are recorded while a runtime is open.
+    """
+
+    def decorate(function: F) -> F:
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def awaited(*args: Any, **options: Any) -> Any:
+                with track(name):
+                    return await function(*args, **options)
+
+            return cast("F", awaited)
+
+        @functools.wraps(function)
+        def called(*args: Any, **options: Any) -> Any:
+            with track(name):
+                return function(*args, **options)
+
+        return cast("F", called)
+
+    return decorate
+
+
+class Collector(Protocol):
+    """What prometheus-client calls a custom collector."""
+
+    def collect(self) -> Iterable[Any]:
+        """Metric families of prometheus-client, made when they are asked for."""
+
+
+collectors: list[Collector] = []
+"""Rooms with something to measure add theirs when they open, and take it away when they close."""

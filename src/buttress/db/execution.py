@@ -20,8 +20,9 @@ log = logging.getLogger(__name__)
 
 Observer = Callable[[ExecutionContext], None]
 Send = Callable[[Any, str, Any, Any], None]
-Record = Callable[[int, Any, str, Any, Any, BaseException | None], None]
-"""Called with nanoseconds, cursor, SQL, parameters, execution context, and the error or None.
+Record = Callable[[int, int, Any, str, Any, Any, BaseException | None], None]
+"""Called with when it began and ended (`perf_counter_ns`), cursor, SQL, parameters, execution
+context, and the error or None.
 
 It runs in the thread or task of the statement, inside the call that sent it.
 """
@@ -92,21 +93,24 @@ class Executions:
                 send(cursor, statement, parameters, context)
                 return
             began = perf_counter_ns()
+            failed = None
             try:
                 send(cursor, statement, parameters, context)
             except BaseException as error:
-                elapsed = perf_counter_ns() - began
-                self._tell(record, elapsed, cursor, statement, parameters, context, error)
+                failed = error
                 raise
-            elapsed = perf_counter_ns() - began
-            self._tell(record, elapsed, cursor, statement, parameters, context, None)
+            finally:
+                ended = perf_counter_ns()
+                try:
+                    record(began, ended, cursor, statement, parameters, context, failed)
+                # Whatever is wrong with the record, the statement is done.
+                except Exception:  # noqa: BLE001
+                    self._complain()
+                failed = None  # an error that refers to its own frame would live on
 
         return execute
 
-    def _tell(self, record: Record, *told: Any) -> None:
-        try:
-            record(*told)
-        except Exception:  # whatever is wrong with the record, the statement is done
-            self.failures += 1
-            if self.failures == 1:
-                log.exception("a statement could not be recorded")
+    def _complain(self) -> None:
+        self.failures += 1
+        if self.failures == 1:
+            log.exception("a statement could not be recorded")
