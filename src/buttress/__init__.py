@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from buttress.app import App
+    from buttress.cache import Cache
     from buttress.db.base import Base
     from buttress.db.database import Database
     from buttress.errors import ButtressError
@@ -22,6 +23,7 @@ __all__ = [
     "App",
     "Base",
     "ButtressError",
+    "Cache",
     "Database",
     "MoveReport",
     "Runtime",
@@ -33,6 +35,7 @@ _HOMES = {
     "App": "buttress.app",
     "Base": "buttress.db.base",
     "ButtressError": "buttress.errors",
+    "Cache": "buttress.cache",
     "Database": "buttress.db.database",
     "MoveReport": "buttress.mover.report",
     "Runtime": "buttress.runtime",

@@ -17,6 +17,7 @@ from buttress.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from buttress.cache import Cache
     from buttress.db.database import Database
     from buttress.db.embedded import Servers
     from buttress.db.migration_scripts import MigrationSource
@@ -46,6 +47,8 @@ class Runtime:
         The same database as its owner, for migrations and moves.
     cache_url
         Where Valkey or Redis listens, password included.
+    cache
+        What functions declared with `buttress.cache.cached` are read through.
 
     Raises
     ------
@@ -59,6 +62,7 @@ class Runtime:
     database: Database
     owner_database: Database
     cache_url: str
+    cache: Cache
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
@@ -93,6 +97,7 @@ class Runtime:
         return [app.migrations for app in self.apps]
 
     def _open(self, exits: ExitStack) -> None:
+        from buttress.cache import Cache
         from buttress.db.database import Database
         from buttress.db.embedded import start_servers
 
@@ -100,12 +105,14 @@ class Runtime:
         app_url = owner_url = settings.database_url.get_secret_value()
         self.cache_url = settings.redis_url.get_secret_value()
         self.servers = None
+        data_folder = None
         if "embedded" in (app_url, self.cache_url):
             self.servers = start_servers(settings.home)
             exits.callback(self.servers.close)
             if app_url == "embedded":
                 app_url = self.servers.postgres_url("app")
                 owner_url = self.servers.postgres_url("owner")
+                data_folder = self.servers.home / "postgresql"
             if self.cache_url == "embedded":
                 self.cache_url = self.servers.valkey_url
         self.database = Database(
@@ -123,6 +130,14 @@ class Runtime:
             )
             exits.callback(self.owner_database.close)
         self.database.wait_until_ready()
+        self.cache = Cache(
+            self.database,
+            url=self.cache_url,
+            settings=settings.cache,
+            data_folder=data_folder,
+            development=settings.environment == "development",
+        )
+        exits.enter_context(self.cache)
 
 
 def refuse_development_defaults(settings: Settings) -> None:

@@ -37,6 +37,23 @@ class TimeoutSettings(BaseModel):
     )
 
 
+class CacheSettings(BaseModel):
+    """How much a process keeps in memory, and for how long a value may live."""
+
+    model_config = ConfigDict(frozen=True)
+
+    memory_bytes: int = Field(64_000_000, ge=0, description="room for cached values in a process")
+    ttl_seconds: float = Field(
+        300.0, gt=0, description="how long a cached value lives when nothing changes"
+    )
+    namespace_bytes: dict[str, int] = Field(
+        default_factory=dict, description="room of their own for namespaces, as JSON"
+    )
+    namespace_ttl_seconds: dict[str, float] = Field(
+        default_factory=dict, description="lives of their own for namespaces, as JSON"
+    )
+
+
 class Settings(BaseSettings):
     """Settings from environment variables and `.env`, frozen once read.
 
@@ -79,6 +96,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="logging")
     pool: PoolSettings = Field(default_factory=lambda: PoolSettings())
     timeouts: TimeoutSettings = Field(default_factory=lambda: TimeoutSettings())
+    cache: CacheSettings = Field(default_factory=lambda: CacheSettings())
 
     @property
     def replicas(self) -> list[str]:

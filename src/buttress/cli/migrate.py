@@ -41,13 +41,22 @@ def upgrade(
 ) -> None:
     """Apply the revisions up to a target; all of them when none is named.
 
+    Then the tables whose models say `__cache_tags__` are watched, so that the cache hears of every
+    change.
+
     Example: buttress migrate upgrade catalog@head
     """
+    from buttress.cache import install
     from buttress.db import migrations
 
     with owned_database() as (database, sources):
         done = migrations.upgrade(database, sources, target=target)
+        installed = install(database)
     tell("applied", done, "the database is up to date")
+    for table in installed.tables:
+        out.print(f"watching {table} for the cache", markup=False)
+    for table in installed.removed:
+        out.print(f"no longer watching {table}", markup=False)
 
 
 @app.command()

@@ -87,6 +87,7 @@ class stopping_on_sigterm:  # noqa: N801  # used like a function
 
 def migrate_embedded(runtime: Runtime) -> None:
     """Bring the embedded database up to date; a real one waits for `buttress migrate upgrade`."""
+    from buttress.cache import install
     from buttress.db.migrations import upgrade
     from buttress.runtime import select_apps
 
@@ -96,6 +97,7 @@ def migrate_embedded(runtime: Runtime) -> None:
     sources = [app.migrations for app in select_apps("")]
     for revision in upgrade(runtime.owner_database, sources):
         out.print(f"applied {revision.id}: {plain(revision.message)}")
+    install(runtime.owner_database)
 
 
 def serve(runtime: Runtime, listening: socket.socket) -> None:

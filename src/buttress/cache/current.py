@@ -1,0 +1,54 @@
+"""Which cache the cached functions of this process use, and which functions there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from buttress.cache.bound import Bound
+    from buttress.cache.cache import Cache
+    from buttress.cache.declaration import Declaration
+
+
+class Registered:
+    """A declared function and, while a cache is open, what ties it to that cache."""
+
+    __slots__ = ("bound", "declaration")
+
+    def __init__(self, declaration: Declaration) -> None:
+        self.declaration = declaration
+        self.bound: Bound | None = None
+
+
+registered: list[Registered] = []
+warming: list[tuple[Callable[..., Any], Declaration, tuple[Any, ...], dict[str, Any]]] = []
+"""Calls to be made when a process starts, without their sessions."""
+_open: list[Cache] = []
+
+
+def register(declaration: Declaration) -> Registered:
+    """Note a function at declaration; it is bound when a cache is open already."""
+    entry = Registered(declaration)
+    registered.append(entry)
+    if _open:
+        entry.bound = _open[-1].bind(declaration)
+    return entry
+
+
+def opened(cache: Cache) -> None:
+    """Have every cached function use this cache."""
+    _open.append(cache)
+    _bind()
+
+
+def closed(cache: Cache) -> None:
+    """Have them use the one that was open before, or none."""
+    if cache in _open:
+        _open.remove(cache)
+    _bind()
+
+
+def _bind() -> None:
+    for entry in registered:
+        entry.bound = _open[-1].bind(entry.declaration) if _open else None
