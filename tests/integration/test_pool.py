@@ -174,13 +174,22 @@ def test_a_place_whose_connection_cannot_be_opened_goes_to_who_waits(open_databa
     assert len(errors) == 1
 
 
-def test_connections_beyond_the_size_are_closed_when_nobody_waits(open_database):
+def test_connections_beyond_the_size_are_closed_when_they_have_not_been_needed_for_a_while(
+    open_database, monkeypatch
+):
     database = open_database(size=1, overflow=2)
     with database.connection(), database.connection(), database.connection():
         assert database.pool_stats().overflow == 2
+    assert database.pool_stats().idle == 3
+
+    monkeypatch.setattr("buttress.db.pool.SURPLUS_SECONDS", 0.05)
+    time.sleep(0.1)
+    for _ in range(5):
+        backend_pid(database)
 
     stats = database.pool_stats()
     assert (stats.idle, stats.overflow, stats.checked_out) == (1, 0, 0)
+    assert stats.opened == 3
 
 
 def test_a_connection_in_use_while_its_pool_is_closed_is_closed_when_it_comes_back(open_database):

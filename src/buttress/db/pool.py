@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from buttress.db.pool_waiters import AsyncWaiter, PoolCounts, Waiter
 from buttress.errors import Unavailable
 
 OPENED_AT_ONCE = 4
+SURPLUS_SECONDS = 10.0
+"""How long a connection beyond the size stays open after its last use."""
 
 
 class BoundedPool(Pool):
-    """At most `pool_size + max_overflow` connections, of which `pool_size` stay open.
+    """At most `pool_size + max_overflow` connections, of which `pool_size` stay open for long.
 
     SQLAlchemy's queue pool lets a newcomer take a connection somebody waits for, and a connection
     that could not be opened leaves its place to nobody. Here what becomes free goes to whoever
@@ -48,7 +51,8 @@ class BoundedPool(Pool):
         self._timeout = timeout
         # The garbage collector may return a forgotten connection while this thread holds the lock.
         self._lock = threading.RLock()
-        self._idle: list[ConnectionPoolEntry] = []
+        # With the moment each was returned; the one used last is the last.
+        self._idle: list[tuple[float, ConnectionPoolEntry]] = []
         self._queue: deque[Waiter] = deque()
         self._places = 0
         self._opening = 0
@@ -104,22 +108,36 @@ class BoundedPool(Pool):
         return entry
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        surplus = record
         with self._lock:
-            wanted = bool(self._queue) or (len(self._idle) < self._size and not self._disposed)
-            keep = wanted and record.dbapi_connection is not None
-            if keep:
-                self._idle.append(record)
-            else:
-                self._places -= 1
+            if record.dbapi_connection is not None and not self._disposed:
+                self._idle.append((time.monotonic(), record))
+                self._serve()
+                found = self._surplus()
+                if found is None:
+                    return
+                surplus = found
+            self._places -= 1
             self._serve()
-        if not keep:
-            record.close()
+        surplus.close()
+
+    def _surplus(self) -> ConnectionPoolEntry | None:
+        """The connection longest unused, taken out, when there are more than needed lately.
+
+        Closed at once, those of a busy minute would be opened again and again.
+        """
+        if len(self._idle) <= self._size:
+            return None
+        returned_at, _ = self._idle[0]
+        if time.monotonic() - returned_at < SURPLUS_SECONDS:
+            return None
+        return self._idle.pop(0)[1]
 
     def _take(self) -> ConnectionPoolEntry:
         """An idle connection, or an empty entry to open one in; waits for either."""
         with self._lock:
             if self._idle:  # nobody waits then
-                return self._idle.pop()
+                return self._idle.pop()[1]
             waiter = self._waiter_class()
             self._queue.append(waiter)
             self._serve()
@@ -133,7 +151,7 @@ class BoundedPool(Pool):
         """Give what is free to those who wait longest; called with the lock held."""
         while self._queue:
             if self._idle:
-                entry = self._idle.pop()
+                _, entry = self._idle.pop()
             elif self._places < self.limit and self._opening < OPENED_AT_ONCE:
                 self._places += 1
                 self._opening += 1
@@ -213,7 +231,7 @@ class BoundedPool(Pool):
             self._disposed = True
             closing, self._idle = self._idle, []
             self._places -= len(closing)
-        for record in closing:
+        for _, record in closing:
             record.close()
 
 
