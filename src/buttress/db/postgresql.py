@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import select
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from buttress.db import catalogue
 from buttress.db.backend import LockTimeout
 from buttress.db.fingerprint import Item
 from buttress.db.postgresql_errors import explain, is_away
+from buttress.db.socket_watch import SocketWatch
 from buttress.db.url import DatabaseURL
 from buttress.errors import ButtressError
 from buttress.settings import TimeoutSettings
@@ -35,8 +35,7 @@ KEEPALIVE = {
 }
 
 LOCK_POLL_SECONDS = 0.1
-WATCH = "watch"
-"""Where a pooled connection keeps what tells whether its socket has something to read."""
+WATCH = "socket_watch"
 
 # transaction_timeout exists since PostgreSQL 17.
 NO_TIMEOUT = """
@@ -133,7 +132,7 @@ class PostgreSQL:
         # Nothing is sent: an idle connection that has something to read carries the server's
         # farewell. Once it is closed, the number of its socket may be another file's.
         driver: Any = entry.driver_connection
-        return bool(driver.closed or entry.info[WATCH](0))
+        return bool(driver.closed or entry.info[WATCH].is_readable())
 
     def is_away(self, error: BaseException) -> bool:
         return is_away(error)
@@ -187,10 +186,8 @@ class PostgreSQL:
 
 
 def _watch_socket(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-    driver: Any = record.driver_connection or connection
-    watch = select.poll()
-    watch.register(driver.fileno(), select.POLLIN | select.POLLPRI)
-    record.info[WATCH] = watch.poll
+    driver: Any = record.driver_connection
+    record.info[WATCH] = SocketWatch(driver.fileno())
 
 
 def _outside_transaction(engine: Engine, statement: str) -> None:
