@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from buttress.db.database import Database
     from buttress.db.embedded import Servers
     from buttress.db.migration_scripts import MigrationSource
+    from buttress.db.monitor.monitor import Monitor
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ class Runtime:
         The database as role `app`: no superuser, owns nothing.
     owner_database
         The same database as its owner, for migrations and moves.
+    monitor
+        What every statement and all timed work of this process took.
     cache_url
         Where Valkey or Redis listens, password included.
     cache
@@ -61,6 +64,7 @@ class Runtime:
     servers: Servers | None
     database: Database
     owner_database: Database
+    monitor: Monitor
     cache_url: str
     cache: Cache
 
@@ -100,6 +104,7 @@ class Runtime:
         from buttress.cache import Cache
         from buttress.db.database import Database
         from buttress.db.embedded import start_servers
+        from buttress.db.monitor.watching import watching
 
         settings = self.settings
         app_url = owner_url = settings.database_url.get_secret_value()
@@ -129,6 +134,14 @@ class Runtime:
                 owner_url, pool=settings.pool, timeouts=settings.timeouts
             )
             exits.callback(self.owner_database.close)
+        self.monitor = exits.enter_context(
+            watching(
+                self.database,
+                [self.owner_database],
+                settings=settings.monitor,
+                app_folders=[str(app.folder) for app in self.apps],
+            )
+        )
         self.database.wait_until_ready()
         self.cache = Cache(
             self.database,

@@ -54,6 +54,17 @@ class CacheSettings(BaseModel):
     )
 
 
+class MonitorSettings(BaseModel):
+    """What the query monitor watches for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    slow_seconds: float = Field(1.0, gt=0, description="a statement that takes longer is listed")
+    metrics: bool = Field(
+        False, description="serve /metrics in production too, to whoever reaches the port"
+    )
+
+
 class Settings(BaseSettings):
     """Settings from environment variables and `.env`, frozen once read.
 
@@ -96,6 +107,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="logging")
     pool: PoolSettings = Field(default_factory=lambda: PoolSettings())
     timeouts: TimeoutSettings = Field(default_factory=lambda: TimeoutSettings())
+    monitor: MonitorSettings = Field(default_factory=lambda: MonitorSettings())
     cache: CacheSettings = Field(default_factory=lambda: CacheSettings())
 
     @property

@@ -1,0 +1,1 @@
+"""The query monitor: every statement of a process timed, named and kept in bounded memory."""

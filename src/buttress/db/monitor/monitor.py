@@ -22,7 +22,17 @@ from sqlalchemy.engine.interfaces import ExecuteStyle
 from buttress.db.monitor import caller
 from buttress.db.monitor.histogram import bucket_of
 from buttress.db.monitor.ring import MINUTE_SECONDS, Ring
-from buttress.db.monitor.slot import Pool, Repeated, Series, Slot, Slow, Tally, merged, other
+from buttress.db.monitor.slot import (
+    Pool,
+    Repeated,
+    Series,
+    Slot,
+    Slow,
+    Tally,
+    by_kind,
+    merged,
+    other,
+)
 from buttress.db.monitor.statement import Statement, shapes, statement_of
 from buttress.telemetry import Place, place, track
 
@@ -106,6 +116,20 @@ class Monitor:
         since, until = now - before - seconds, now - before
         return merged(self.slots(since, until), start=since, seconds=seconds)
 
+    def since_start(self) -> Slot:
+        """Everything since this process began, by kind and place only, and timed work by name."""
+        with self._lock:
+            self.count()
+            self._open_minute_of(perf_counter_ns())
+            return merged([self._forever, by_kind(self._live)], start=0.0, seconds=MINUTE_SECONDS)
+
+    def report(self, seconds: float = 3600.0) -> str:
+        """The last seconds of this process as text for operators."""
+        from buttress.db.monitor.facts import of_process
+        from buttress.db.monitor.report import report
+
+        return report(of_process(self, seconds))
+
     def slots(self, since: float, until: float) -> list[Slot]:
         """The slots that lie, in part at least, between two moments in seconds of Unix time."""
         with self._lock:
@@ -143,6 +167,7 @@ class Monitor:
         for database in self.databases:
             database.executions.record = self.record
         self._ring = Ring()
+        self._forever = Slot(0.0, MINUTE_SECONDS)
         self._statements: dict[int, Statement] = {}
         self._live = Slot(0.0, MINUTE_SECONDS)
         self._until = 0
@@ -153,6 +178,8 @@ class Monitor:
         if moment < self._until:
             return
         if self._live.tallies:
+            self._forever.add(by_kind(self._live))
+            self._forever.shorten(series=MOST_SERIES, slow=0, repeated=0)
             self._ring.add(self._live)
         self._offset = time.time_ns() - perf_counter_ns()
         at = (moment + self._offset) / 1e9
@@ -162,7 +189,7 @@ class Monitor:
         # By what is at hand: hash of the SQL, identity of the code, place in it. The code objects
         # are kept as long, so that no other gets the same identity.
         self._known: dict[tuple[int, int, int, str], tuple[Series, Tally]] = {}
-        self._codes: dict[int, CodeType] = {}
+        self._callers: dict[tuple[int, int], tuple[str, CodeType]] = {}
 
     def _count(
         self,
@@ -209,9 +236,11 @@ class Monitor:
             statement = self._statements[key[0]] = statement_of(sql)
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()
-            self._codes.clear()
-        entry = self._entry(Series(statement, caller.describe(code, key[2]), key[3]))
-        self._codes[key[1]] = code
+            self._callers.clear()
+        line = self._callers.get(key[1:3])
+        if line is None:
+            line = self._callers[key[1:3]] = (caller.describe(code, key[2]), code)
+        entry = self._entry(Series(statement, line[0], key[3]))
         self._known[key] = entry
         return entry
 

@@ -10,9 +10,10 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, LargeBinary, delete, insert, select, update
+from sqlalchemy import Connection, LargeBinary, Row, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -74,8 +75,8 @@ def write(connection: Connection, process: str, slot: Slot) -> None:
 def read(database: Database, since: float, until: float) -> Recorded:
     """What all processes did between two moments in seconds of Unix time.
 
-    Stretches that began before are left out, so the beginning is blurred by up to five minutes, or
-    an hour when it is older than two days. Empty where `buttress migrate` has not run yet.
+    The five minutes in which it begins count as a whole; what is older than two days is known by
+    the hour. Empty where `buttress migrate` has not run yet.
     """
     chosen = select(QueryRollup).where(
         QueryRollup.start >= datetime.fromtimestamp(since - STEP_SECONDS + 1, UTC),
@@ -96,9 +97,9 @@ def read(database: Database, since: float, until: float) -> Recorded:
         row for row in newest.values() if now - row.written_at < timedelta(seconds=LIVE_SECONDS)
     ]
     return Recorded(
-        slot=merged(unpacked(rows), start=since, seconds=until - since),
+        slot=merged(unpacked(row.payload for row in rows), start=since, seconds=until - since),
         processes=tuple(sorted(row.process for row in live)),
-        pool=_sum(pool for slot in unpacked(live) for pool in slot.pools),
+        pool=_sum(pool for slot in unpacked(row.payload for row in live) for pool in slot.pools),
         age_seconds=min(((now - row.written_at).total_seconds() for row in rows), default=None),
     )
 
@@ -108,7 +109,7 @@ def compact(connection: Connection) -> None:
     now = datetime.now(UTC)
     before = (now - timedelta(days=FINE_DAYS)).replace(minute=0, second=0, microsecond=0)
     old = select(QueryRollup).where(QueryRollup.seconds == STEP_SECONDS, QueryRollup.start < before)
-    hours: dict[datetime, list[QueryRollup]] = {}
+    hours: dict[datetime, list[Row[Any]]] = {}
     for row in connection.execute(old.limit(2_000)):
         hour = row.start.replace(minute=0, second=0, microsecond=0)
         hours.setdefault(hour, []).append(row)
@@ -119,10 +120,14 @@ def compact(connection: Connection) -> None:
     )
 
 
-def _make_an_hour(connection: Connection, hour: datetime, rows: list[QueryRollup]) -> None:
+def _make_an_hour(connection: Connection, hour: datetime, rows: list[Row[Any]]) -> None:
     key = {"start": hour, "seconds": HOUR_SECONDS, "process": COMPACTED}
     known = connection.execute(select(QueryRollup).filter_by(**key)).all()
-    whole = merged(unpacked([*known, *rows]), start=hour.timestamp(), seconds=HOUR_SECONDS)
+    whole = merged(
+        unpacked(row.payload for row in [*known, *rows]),
+        start=hour.timestamp(),
+        seconds=HOUR_SECONDS,
+    )
     whole.pools = []
     whole.shorten(series=KEPT_SERIES, slow=KEPT_SLOW, repeated=KEPT_REPEATED)
     connection.execute(delete(QueryRollup).filter_by(**key))
@@ -134,12 +139,12 @@ def _make_an_hour(connection: Connection, hour: datetime, rows: list[QueryRollup
     connection.execute(insert(QueryRollup).values(**key, **values))
 
 
-def unpacked(rows: Iterable[QueryRollup]) -> list[Slot]:
-    """The slots in these rows; one that is damaged is left out."""
+def unpacked(payloads: Iterable[bytes]) -> list[Slot]:
+    """The slots that were packed; one that is damaged is left out."""
     slots = []
-    for row in rows:
+    for payload in payloads:
         try:
-            slots.append(unpack(row.payload))
+            slots.append(unpack(payload))
         except (zlib.error, msgspec.DecodeError):
             continue
     return slots

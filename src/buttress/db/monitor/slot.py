@@ -106,6 +106,8 @@ class Slot(msgspec.Struct):
     slow_count: int = 0
     repeated: dict[Key, Repeated] = msgspec.field(default_factory=dict)
     pools: list[Pool] = msgspec.field(default_factory=list)
+    repeated_times: int = 0
+    """Kept where the list is not."""
 
     def add(self, other: Slot) -> None:
         """Take in what happened there; the stretch of time stays as it is."""
@@ -119,6 +121,7 @@ class Slot(msgspec.Struct):
             else:
                 self.repeated[key] = msgspec.structs.replace(found)
         self.pools += other.pools
+        self.repeated_times += other.repeated_times
 
     def tally(self, key: Key, series: Series) -> Tally:
         """The tally of a series, a new one when it is the first."""
@@ -154,6 +157,20 @@ def merged(slots: Iterable[Slot], *, start: float, seconds: float) -> Slot:
     whole = Slot(start, seconds)
     for slot in slots:
         whole.add(slot)
+    return whole
+
+
+def by_kind(slot: Slot) -> Slot:
+    """The same, with statements of one kind in one place as one, and no lists."""
+    whole = Slot(slot.start, slot.seconds, slow_count=slot.slow_count)
+    for series, tally in slot.tallies.values():
+        statement, place = series.statement, series.place
+        if statement.kind == "work":
+            kind = Series(statement, "", "")
+        else:
+            kind = Series(Statement(statement.kind, statement.kind, statement.kind), "", place)
+        whole.tally(kind.key, kind).add(tally)
+    whole.repeated_times = sum(found.times for found in slot.repeated.values())
     return whole
 
 

@@ -68,10 +68,9 @@ class Writer:
         """
         now = time.time()
         current = now - now % rollups.STEP_SECONDS
-        with self.database.connection() as connection:
-            for start in (current - rollups.STEP_SECONDS, current):
-                if start < self._finished:
-                    continue
+        written = []
+        for start in (current - rollups.STEP_SECONDS, current):
+            if start >= self._finished:
                 end = start + rollups.STEP_SECONDS
                 found = [
                     slot for slot in self.monitor.slots(start, end) if start <= slot.start < end
@@ -79,7 +78,10 @@ class Writer:
                 whole = merged(found, start=start, seconds=rollups.STEP_SECONDS)
                 if whole.tallies or start == current:
                     whole.pools = [self.monitor.pool()]
-                    rollups.write(connection, self.process, whole)
+                    written.append(whole)
+        with self.database.connection() as connection:
+            for whole in written:
+                rollups.write(connection, self.process, whole)
         self._finished = current
 
     def compact(self) -> None:
@@ -94,7 +96,8 @@ class Writer:
         with closing(self.database):
             while not self._stop.wait(self.every_seconds):
                 self._try()
-            self._try()
+            if self._finished:  # what ran for a moment only leaves nothing behind
+                self._try()
 
     def _try(self) -> None:
         try:
