@@ -131,8 +131,8 @@ class PostgreSQL:
     def is_dead(self, entry: ConnectionPoolEntry) -> bool:
         # Nothing is sent: an idle connection that has something to read carries the server's
         # farewell. Once it is closed, the number of its socket may be another file's.
-        driver: Any = entry.driver_connection
-        return bool(driver.closed or entry.info[WATCH].is_readable())
+        connection: Any = entry.dbapi_connection
+        return bool(connection.closed or entry.info[WATCH].is_readable())
 
     def is_away(self, error: BaseException) -> bool:
         return is_away(error)
