@@ -413,7 +413,8 @@ def test_sqlite_exports_too(sqlite_url):
 
 
 CHILD = """
-import resource, sys
+import re, sys
+from pathlib import Path
 from sqlalchemy import text
 from buttress.db.database import Database
 from buttress.exports import export_rows
@@ -422,7 +423,7 @@ with database.session(read_only=True) as session:
     rows = text("SELECT n AS id, 'campaign ' || n % 5000 AS name, n * 0.37 AS spend, now() AS at, "
                 "n % 7 = 0 AS flag, -n AS a, n / 3.0::float8 AS b FROM generate_series(1, 1000000) n")
     export_rows(session, rows, sys.argv[2])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024)
 """
 
 

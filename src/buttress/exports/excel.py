@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import tempfile
 from collections.abc import Iterator
 from decimal import Decimal
@@ -20,6 +19,8 @@ SHEET_ROWS = 1_048_576
 CELL_CHARACTERS = 32_767
 DIGITS = 15
 """What Excel keeps of a number; longer ones are written as text."""
+
+LARGEST = 1e308
 
 # Excel counts a 29 February 1900 that never was.
 _FIRST_DAY = dt.date(1900, 3, 1)
@@ -123,7 +124,7 @@ def _is_number(value: Any) -> bool:
     if isinstance(value, int):
         return bool(abs(value) < 10**DIGITS)
     if isinstance(value, float):
-        return math.isfinite(value)
+        return abs(value) < LARGEST  # never true of NaN
     digits: int = len(value.as_tuple().digits)
     return value.is_finite() and digits <= DIGITS and abs(value.adjusted()) < 300
 

@@ -1,0 +1,157 @@
+"""The declaration of a roll-up, and the SQL that adds its source up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import MetaData
+
+from buttress.db.catalogue import quoted
+from buttress.db.rollup_histogram import BUCKET
+from buttress.errors import ConfigurationError
+
+Named = Sequence[str] | Mapping[str, str]
+"""Columns of the source, or names for SQL expressions over them."""
+
+
+@dataclass(frozen=True)
+class Rollup:
+    """The declaration of a roll-up; `declared` finds it again.
+
+    Attributes
+    ----------
+    name
+        The view to read.
+    source
+        The model or `Table` that is added up.
+    by
+        Its dimensions, at least one: columns, or names with SQL expressions,
+        `{"month": "date_trunc('month', at)"}`.
+    sums
+        What is added up and counted, likewise.
+    histogram
+        A column or expression whose percentiles are asked for. Its values are counted in buckets,
+        32 for each power of two, in the view `<name>_histogram`, a row for each combination and
+        bucket.
+    fold_every
+        Statements, on average, after which parts are folded; larger makes writing cheaper and
+        reading dearer.
+    """
+
+    name: str
+    source: Any
+    by: Named
+    sums: Named = ()
+    histogram: str | None = None
+    fold_every: int = 200
+    table: sa.Table = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "table", getattr(self.source, "__table__", self.source))
+        if not self.by:
+            raise ConfigurationError(
+                f"roll-up {self.name!r} has no dimension", hint="Say by=[…] with one at least."
+            )
+        self.table.metadata.info.setdefault("rollups", {})[self.name] = self
+
+    @property
+    def dimensions(self) -> dict[str, str]:
+        """Names and expressions."""
+        return _expressions(self.by)
+
+    @property
+    def measures(self) -> dict[str, str]:
+        """Names and the aggregates they are."""
+        found = {"rows": "count(*)"}
+        for name, expression in _expressions(self.sums).items():
+            # A value that is no finite number could be added but never subtracted again.
+            finite = f"CASE WHEN ({expression}) - ({expression}) = 0 THEN {expression} END"
+            found[f"{name}_sum"] = f"sum({finite})"
+            found[f"{name}_count"] = f"count({finite})"
+        return found
+
+    @property
+    def source_name(self) -> str:
+        """The source as SQL names it."""
+        schema, name = self.table.schema, quoted(self.table.name)
+        return name if schema is None else f"{quoted(schema)}.{name}"
+
+    @property
+    def summaries(self) -> list[Summary]:
+        """The tables it consists of."""
+        summaries = [Summary(self.name, self.dimensions, self.measures)]
+        if self.histogram is not None:
+            bucket = {BUCKET: f"buttress_bucket(({self.histogram})::float8)"}
+            name = f"{self.name}_histogram"
+            summaries.append(Summary(name, self.dimensions | bucket, {"rows": "count(*)"}))
+        return summaries
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One table of a roll-up."""
+
+    name: str
+    dimensions: Mapping[str, str]
+    measures: Mapping[str, str]
+
+    @property
+    def columns(self) -> str:
+        return ", ".join(quoted(name) for name in [*self.dimensions, *self.measures])
+
+    def select(self, relation: str, *, sign: str = "", dialect: str = "postgresql") -> str:
+        """What the rows of a relation amount to; with a sign of - to take them away."""
+        parts = [f"{expression} AS {quoted(name)}" for name, expression in self.dimensions.items()]
+        for name, aggregate in self.measures.items():
+            if dialect == "postgresql" and name.endswith("_sum"):
+                # Before the sum: floats do not add up the same in every order.
+                aggregate = aggregate.replace(" END)", "::numeric END)")
+            value = f"coalesce({aggregate}, 0)" if name.endswith("_sum") else aggregate
+            parts.append(f"{sign}{value} AS {quoted(name)}")
+        groups = ", ".join(str(place + 1) for place in range(len(self.dimensions)))
+        return f"SELECT {', '.join(parts)} FROM {relation} GROUP BY {groups}"
+
+    @property
+    def parts(self) -> str:
+        """The quoted name of the table behind the view."""
+        return quoted(f"{self.name}_parts")
+
+    def append(self, changes: Sequence[str]) -> str:
+        """Add what selected changes amount to, if that is anything."""
+        summed = self._summed(f"({' UNION ALL '.join(changes)}) AS changes")
+        return f"INSERT INTO {self.parts} ({self.columns}) {summed}"
+
+    def view(self) -> str:
+        """A row for each combination, which may have several parts."""
+        return f"CREATE VIEW {quoted(self.name)} AS {self._summed(self.parts)}"
+
+    def fold(self) -> str:
+        """Make one part of all those of a combination; what others append meanwhile stays."""
+        return (
+            f"WITH gone AS (DELETE FROM {self.parts} RETURNING *) "
+            f"INSERT INTO {self.parts} ({self.columns}) {self._summed('gone')}"
+        )
+
+    def _summed(self, relation: str) -> str:
+        dimensions = ", ".join(map(quoted, self.dimensions))
+        sums = ", ".join(
+            f"sum({quoted(name)}){'' if name.endswith('_sum') else '::bigint'} AS {quoted(name)}"
+            for name in self.measures
+        )
+        changed = " OR ".join(f"sum({quoted(name)}) <> 0" for name in self.measures)
+        return f"SELECT {dimensions}, {sums} FROM {relation} GROUP BY {dimensions} HAVING {changed}"
+
+
+def declared(metadata: MetaData) -> list[Rollup]:
+    """The roll-ups of the tables of a metadata."""
+    found: dict[str, Rollup] = metadata.info.get("rollups", {})
+    return list(found.values())
+
+
+def _expressions(named: Named) -> dict[str, str]:
+    if isinstance(named, Mapping):
+        return {name: f"({expression})" for name, expression in named.items()}
+    return {name: quoted(name) for name in named}
