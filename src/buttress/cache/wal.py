@@ -22,8 +22,8 @@ from buttress.cache.wire import Wire
 
 PAGE = 8192
 HEADER_BYTES = 24
-"""Of a page of the log: what it is, its timeline, its position."""
-POSITION = slice(8, 16)
+"""Of a page of the log: what it is, its timeline, its position. Positions in a file only grow, also
+when it is used again for a later part of the log: the bytes of a place never come back."""
 WATCHED_BYTES = 64
 """From the end of the log: a record's header with the position of the one before it, or the header
 of a page with its own position; either way bytes that occur once."""
@@ -36,7 +36,16 @@ select pg_walfile_name(pg_current_wal_insert_lsn()),
     (select setting from pg_settings where name = 'data_directory')
 """
 
-ATTEMPTS = 10
+_WRITERS = b"select exists (select from pg_locks where locktype = 'transactionid' and granted)"
+# A transaction holds the lock on its own number from before its first record until after it is
+# seen. A snapshot alone does not tell: its xmax is one more than the last transaction that ended,
+# and those beyond it that are under way are not listed.
+_WRITERS = b"""
+select count(*) from pg_locks
+where locktype = 'transactionid' and mode = 'ExclusiveLock' and granted
+"""
+
+ATTEMPTS = 20
 
 
 class Refused(Exception):
@@ -75,6 +84,11 @@ class WalWatch:
         self._armed: tuple[Place, Reading, Callable[[int, int], object]] | None = None
         self._candidate: Place | None = None
         self._trial: Place | None = None
+        self._calm = False
+        self._wire: Wire | None = None
+        self._settled: Place | None = None
+        """The candidate at which no transaction with a number was under way."""
+        self._wire: Wire | None = None
         self._folder = Path()
         self._timeline = ""
         self._segment_bytes = 0
@@ -101,7 +115,7 @@ class WalWatch:
         self.disconnected()
         try:
             self._find(wire)
-            self.refused = ""
+            self._wire, self.refused = wire, ""
         except Refused as refusal:
             self.refused = str(refusal)
         except OSError as error:
@@ -111,7 +125,8 @@ class WalWatch:
 
     def disconnected(self) -> None:
         """Trust nothing: the connection is gone, and with it the knowledge of a crash."""
-        self._armed = self._trial = self._candidate = self._mapped = None
+        self._armed = self._trial = self._candidate = self._mapped = self._wire = None
+        self._settled = self._wire = None
         self.proven = False
         self.refused = self.refused or "not connected"
         socket, self._socket = self._socket, None
@@ -125,10 +140,11 @@ class WalWatch:
         candidate = self._candidate
         if candidate is None or candidate.position != position:
             self._armed = self._trial = None
-            self._candidate = self._look(position)
-        elif reading.snapshot.quiet and candidate.unchanged():
-            # The bytes were taken before this barrier began, nothing was inserted between, and no
-            # transaction waits between its commit record and being seen.
+            self._candidate, self._calm = self._look(position), False
+        elif not self._calm:
+            # Asked after the log had this end, and before the barrier that will be relied on.
+            self._calm = self._wire is not None and self._wire.ask(_WRITERS, ()) == [b"0"]
+        elif candidate.unchanged():
             if self.proven:
                 self._armed = (candidate, reading, self._socket.poll)
             else:
@@ -151,6 +167,10 @@ class WalWatch:
             return True
         return False
 
+    def _nobody_writes(self) -> bool:
+        assert self._wire is not None
+        return self._wire.ask(_WRITERS, ()) == [b"f"]
+
     def _look(self, position: int) -> Place | None:
         offset = position % self._segment_bytes
         page = offset - offset % PAGE
@@ -163,10 +183,7 @@ class WalWatch:
         if segment is None:
             return None
         header, end = slice(page, page + HEADER_BYTES), slice(offset, offset + WATCHED_BYTES)
-        header_bytes = segment[header]
-        if int.from_bytes(header_bytes[POSITION], "little") != position - offset + page:
-            return None  # the page has never been written: its bytes are those of an old segment
-        return Place(position, segment, header, header_bytes, end, segment[end])
+        return Place(position, segment, header, segment[header], end, segment[end])
 
     def _map(self, number: int) -> mmap.mmap | None:
         if self._mapped is not None and self._mapped[0] == number:
