@@ -1,5 +1,6 @@
 """A server that restarts under load: what readers and writers see of it."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -128,3 +129,31 @@ def test_a_restart_under_a_hundred_workers_is_a_pause_for_readers_and_one_error_
     assert not entries.undone & stored
     # Bounds on a machine that does other things; the measured ones are printed above.
     assert max(load.longest.values()) < away + 2.0
+
+
+def test_a_hundred_tasks_read_on_while_the_server_restarts(server, database):
+    async def journey() -> tuple[int, list[BaseException]]:
+        stop, done = asyncio.Event(), []
+
+        async def read() -> None:
+            while not stop.is_set():
+                async with database.async_session(read_only=True) as session:
+                    done.append(await session.scalar(text("SELECT count(*) FROM entry")))
+                await asyncio.sleep(0.05)
+
+        tasks = [asyncio.create_task(read()) for _ in range(100)]
+        await asyncio.sleep(1.0)
+        await asyncio.to_thread(server.stop)
+        await asyncio.sleep(0.3)
+        server.start()
+        before = len(done)
+        await asyncio.sleep(1.0)
+        stop.set()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        await database.aclose()
+        return len(done) - before, [error for error in ended if error is not None]
+
+    read_after, errors = asyncio.run(journey())
+
+    assert errors == []
+    assert read_after > 100

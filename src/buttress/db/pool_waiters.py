@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 from collections import deque
@@ -72,19 +73,18 @@ class PoolCounts:
     def __init__(self) -> None:
         self.opened = 0
         self.found_dead = 0
-        self._counting = threading.Lock()
+        # Without a lock, which a forked child could inherit held.
+        self._opened, self._found_dead = itertools.count(1), itertools.count(1)
         self._waits: deque[tuple[float, float]] = deque(maxlen=KEPT_WAITS)
 
     def listen(self, engine: Engine) -> None:
         """Count what happens to the connections of this engine."""
 
         def opened(*_: object) -> None:
-            with self._counting:
-                self.opened += 1
+            self.opened = next(self._opened)
 
         def found_dead(*_: object) -> None:
-            with self._counting:
-                self.found_dead += 1
+            self.found_dead = next(self._found_dead)
 
         event.listen(engine, "connect", opened)
         event.listen(engine, "invalidate", found_dead)
