@@ -46,6 +46,8 @@ def harmless(transaction: Transaction) -> bool:
     session = transaction.sync_session if isinstance(transaction, AsyncSession) else transaction
     if not session._is_clean():
         return False
+    if isinstance(session.bind, Connection):
+        return harmless(session.bind)
     begun: Any = session.get_transaction()
     return begun is None or all(
         _refuses_writes(entry[0]) for entry in list(begun._connections.values())
@@ -61,10 +63,11 @@ def connections(transactions: Sequence[Transaction]) -> list[Connection]:
     """The connections on which these transactions have begun."""
     found: list[Connection] = []
     for transaction in map(sync_session, transactions):
-        if isinstance(transaction, Connection):
-            if transaction.in_transaction():
-                found.append(transaction)
+        outer = transaction if isinstance(transaction, Connection) else transaction.bind
+        if isinstance(outer, Connection):  # a session may be bound to a connection at work already
+            found += [outer] if outer.in_transaction() else []
             continue
+        assert isinstance(transaction, Session)
         begun: Any = transaction.get_transaction()
         if begun is not None:
             # Its private table says on which connections a transaction has begun, without

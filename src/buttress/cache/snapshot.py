@@ -25,11 +25,6 @@ class Snapshot:
     def __str__(self) -> str:
         return f"{self.xmin}:{self.xmax}:{','.join(map(str, sorted(self.running)))}"
 
-    @property
-    def quiet(self) -> bool:
-        """No transaction with a number was under way."""
-        return self.xmin == self.xmax
-
     def shows(self, xid: int) -> bool:
         """Whether this transaction, if it was committed, is seen."""
         return xid < self.xmax and xid not in self.running

@@ -84,7 +84,7 @@ class WalWatch:
         self._armed: tuple[Place, Reading, Callable[[int, int], object]] | None = None
         self._candidate: Place | None = None
         self._trial: Place | None = None
-        self._calm = False
+        self._calm, self._asked = False, 0
         self._wire: Wire | None = None
         self._settled: Place | None = None
         """The candidate at which no transaction with a number was under way."""
@@ -140,15 +140,25 @@ class WalWatch:
         candidate = self._candidate
         if candidate is None or candidate.position != position:
             self._armed = self._trial = None
-            self._candidate, self._calm = self._look(position), False
+            self._candidate, self._calm, self._asked = self._look(position), False, 0
         elif not self._calm:
-            # Asked after the log had this end, and before the barrier that will be relied on.
-            self._calm = self._wire is not None and self._wire.ask(_WRITERS, ()) == [b"0"]
+            self._calm = self._is_calm()
         elif candidate.unchanged():
             if self.proven:
                 self._armed = (candidate, reading, self._socket.poll)
             else:
                 self._trial = candidate
+
+    def _is_calm(self) -> bool:
+        """Whether no transaction is between its commit record and being seen.
+
+        Asked after the log had the candidate's end, and before the barrier that will be relied on.
+        While a transaction stays open it is asked ever more seldom.
+        """
+        self._asked += 1
+        if self._wire is None or (self._asked & (self._asked - 1) and self._asked % 64):
+            return False
+        return self._wire.ask(_WRITERS, ()) == [b"0"]
 
     def prove(self, barrier: Callable[[], object], commit: Callable[[], object]) -> bool:
         """See a commit in the file, or refuse the watch; False when the server was too busy to try.
