@@ -8,7 +8,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import anyio
 from fastapi import APIRouter, FastAPI
 
-from buttress.api import health
+from buttress.api import health, metrics
+from buttress.api.place import TellPlace
 from buttress.api.problems import explain_problems
 from buttress.app import App
 from buttress.runtime import Runtime
@@ -35,6 +36,8 @@ def create_api(runtime: Runtime, *, lifespan: Lifespan | None = None) -> FastAPI
     root.state.runtime = runtime
     explain_problems(root)
     root.include_router(health.router)
+    root.include_router(metrics.router)
+    root.add_middleware(TellPlace)
 
     # An application of its own: what it does not know is answered as a problem, not by a page.
     api = FastAPI(title="Buttress", version="1", docs_url="/docs", redoc_url=None)

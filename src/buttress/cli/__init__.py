@@ -12,6 +12,7 @@ from buttress.cli.context import err, out, plain
 from buttress.cli.cutover import cutover
 from buttress.cli.demo import demo
 from buttress.cli.move import move, verify
+from buttress.cli.stats import stats
 from buttress.cli.up import up
 from buttress.errors import ButtressError
 
@@ -28,6 +29,7 @@ cli.command()(move)
 cli.command()(verify)
 cli.command()(cutover)
 cli.command()(up)
+cli.command()(stats)
 cli.command()(demo)
 cli.add_typer(migrate.app, name="migrate")
 cli.add_typer(apps.app, name="apps")

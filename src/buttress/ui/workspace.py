@@ -7,7 +7,8 @@ import streamlit as st
 from buttress import health
 from buttress.app import App
 from buttress.errors import ButtressError
-from buttress.ui import apps, home, moves
+from buttress.telemetry import entering
+from buttress.ui import apps, home, moves, queries
 from buttress.ui.current import current_runtime
 from buttress.ui.problems import explain
 from buttress.ui.theme import LOGO, MARK, STYLE
@@ -22,7 +23,8 @@ def show() -> None:
     with st.sidebar:
         connection_badge()
     try:
-        page.run()
+        with entering("page", page.url_path or "home"):
+            page.run()
     except ButtressError as error:
         explain(error)
 
@@ -34,6 +36,7 @@ def sections() -> dict[str, list[st.Page]]:
             st.Page(home.show, title="Home", icon=":material/home:", default=True),
             moves.page(),
             st.Page(apps.show, title="Apps", icon=":material/apps:", url_path="apps"),
+            st.Page(queries.show, title="Queries", icon=":material/speed:", url_path="queries"),
         ]
     }
     for app in current_runtime().apps:

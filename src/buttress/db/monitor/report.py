@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
 
 from buttress.db.monitor import summary
 from buttress.db.monitor.facts import Facts
@@ -11,12 +15,36 @@ from buttress.db.monitor.slot import Slot
 from buttress.db.monitor.summary import Line
 
 TOP = 10
+MOST = 100
 WIDTH = 100
 
 
 def report(facts: Facts) -> str:
     """The whole report as plain text."""
     return "\n".join(_parts(facts)) + "\n"
+
+
+def as_document(facts: Facts) -> dict[str, Any]:
+    """The same figures for programs; times in milliseconds."""
+    slot = facts.slot
+    return {
+        "seconds": slot.seconds,
+        "source": facts.source,
+        "warnings": summary.warnings(slot, facts.pool),
+        "pool": msgspec.to_builtins(facts.pool),
+        "all": asdict(summary.whole(slot)),
+        "errors": summary.errors(slot),
+        "slow_count": slot.slow_count,
+        "kinds": [asdict(line) for line in summary.kinds(slot)],
+        "statements": [asdict(line) for line in summary.statements(slot)[:MOST]],
+        "callers": [asdict(line) for line in summary.callers(slot)[:MOST]],
+        "places": [asdict(line) for line in summary.places(slot)[:MOST]],
+        "work": [asdict(line) for line in summary.work(slot)[:MOST]],
+        "repeated": [msgspec.to_builtins(found) for found in slot.repeated.values()],
+        "slow": [msgspec.to_builtins(slow) for slow in slot.slow],
+        "before": asdict(summary.whole(facts.before)) if facts.before else None,
+        "server": asdict(facts.server) if facts.server else None,
+    }
 
 
 def _parts(facts: Facts) -> Iterator[str]:
