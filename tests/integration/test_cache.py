@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -333,23 +333,22 @@ def test_a_table_written_to_often_in_a_transaction_is_named_once(shop):
     assert named == (1,)
 
 
-def write_and_die(conninfo: str) -> None:
-    connection = psycopg.connect(conninfo)
-    connection.execute("update cw_price set cents = 100 where id = 1")
-    connection.commit()
-    os.kill(os.getpid(), signal.SIGKILL)
+WRITE_AND_DIE = """
+import os, psycopg, signal, sys
+connection = psycopg.connect(sys.argv[1])
+connection.execute("update cw_price set cents = 100 where id = 1")
+connection.commit()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def test_a_writer_killed_right_after_its_commit_leaves_nothing_stale(shop):
     warm(shop)
 
-    writer = multiprocessing.get_context("spawn").Process(
-        target=write_and_die, args=(shop.owner.url.conninfo,)
-    )
-    writer.start()
-    writer.join(30)
+    conninfo = shop.owner.url.conninfo
+    writer = subprocess.run([sys.executable, "-c", WRITE_AND_DIE, conninfo], check=False)
 
-    assert writer.exitcode == -signal.SIGKILL
+    assert writer.returncode == -signal.SIGKILL
     assert shop.total() == 150
 
 

@@ -34,7 +34,6 @@ UNCHANGEABLE = (
     int, str, bool, bytes, float, complex, type(None), Decimal, UUID, date, datetime, time,
     timedelta, Enum,
 )  # fmt: skip
-ANYTHING = (Any, object)
 
 Copy = Callable[[Any], Any]
 
@@ -47,7 +46,7 @@ class Codec:
         self.where = where
         self.annotation = annotation
         refuse_unkeepable(annotation, where)
-        self._checks = any(part in ANYTHING for part in _parts(annotation))
+        self._checks = any(part is Any or part is object for part in _parts(annotation))
         self._encode = msgspec.msgpack.Encoder(enc_hook=_write_model).encode
         try:
             self._decode = msgspec.msgpack.Decoder(annotation, dec_hook=_read_model).decode
@@ -77,7 +76,7 @@ class Codec:
         encoded = self.encode(value)
         try:
             back = self._decode(encoded)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             raise ConfigurationError(
                 f"{self.where} returned what is not {_label(self.annotation)}: {error}",
                 hint="Correct the return annotation, or the function.",
@@ -218,6 +217,8 @@ def _write_model(value: Any) -> Any:
 def _read_model(kind: type, value: Any) -> Any:
     if issubclass(kind, BaseModel):
         return kind.model_validate(value)
+    if kind is object:
+        return value
     raise BadInput(f"a {kind.__name__} cannot be read from MessagePack")
 
 

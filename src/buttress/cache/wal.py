@@ -36,7 +36,6 @@ select pg_walfile_name(pg_current_wal_insert_lsn()),
     (select setting from pg_settings where name = 'data_directory')
 """
 
-_WRITERS = b"select exists (select from pg_locks where locktype = 'transactionid' and granted)"
 # A transaction holds the lock on its own number from before its first record until after it is
 # seen. A snapshot alone does not tell: its xmax is one more than the last transaction that ended,
 # and those beyond it that are under way are not listed.
@@ -86,9 +85,6 @@ class WalWatch:
         self._trial: Place | None = None
         self._calm, self._asked = False, 0
         self._wire: Wire | None = None
-        self._settled: Place | None = None
-        """The candidate at which no transaction with a number was under way."""
-        self._wire: Wire | None = None
         self._folder = Path()
         self._timeline = ""
         self._segment_bytes = 0
@@ -126,7 +122,6 @@ class WalWatch:
     def disconnected(self) -> None:
         """Trust nothing: the connection is gone, and with it the knowledge of a crash."""
         self._armed = self._trial = self._candidate = self._mapped = self._wire = None
-        self._settled = self._wire = None
         self.proven = False
         self.refused = self.refused or "not connected"
         socket, self._socket = self._socket, None
@@ -176,10 +171,6 @@ class WalWatch:
             self.proven = not self.refused
             return True
         return False
-
-    def _nobody_writes(self) -> bool:
-        assert self._wire is not None
-        return self._wire.ask(_WRITERS, ()) == [b"f"]
 
     def _look(self, position: int) -> Place | None:
         offset = position % self._segment_bytes
