@@ -22,7 +22,7 @@ from buttress.cli.stats import window_seconds
 from buttress.db.database import Database
 from buttress.db.embedded import Servers
 from buttress.db.migrations import upgrade
-from buttress.db.monitor import rollups, summary
+from buttress.db.monitor import rollups, summary, watching
 from buttress.db.monitor.facts import of_deployment
 from buttress.db.monitor.monitor import Monitor
 from buttress.db.monitor.report import report
@@ -88,7 +88,7 @@ monitor.watch(database)
 for _ in range(3):
     with database.session() as session:
         session.execute(text("SELECT 7"))
-writer = Writer(monitor, database.url)
+writer = Writer(monitor, database.url, every_seconds=60)
 writer.flush(); writer.flush()  # the same again
 writer.database.close(); database.close()
 """
@@ -223,16 +223,14 @@ def report_of(slot: Slot) -> list[summary.Line]:
 
 @pytest.mark.slow
 def test_stats_prints_what_other_processes_wrote(settings, monkeypatch):
+    monkeypatch.setattr(watching, "EVERY_SECONDS", 0.5)
     with Runtime(settings) as runtime:
         upgrade(runtime.owner_database, [])
-        runtime.monitor._start_empty()
         with runtime.session() as session:
             session.execute(text("SELECT pg_sleep(0.6)"))
             for _ in range(11):
                 session.execute(text("SELECT count(*) FROM buttress_query_rollup"))
-        writer = Writer(runtime.monitor, runtime.database.url)
-        writer.flush()
-        writer.database.close()
+        time.sleep(2)
         monkeypatch.setenv("DATABASE_URL", settings.database_url.get_secret_value())
         monkeypatch.setenv("REDIS_URL", settings.redis_url.get_secret_value())
         monkeypatch.setenv("BUTTRESS_HOME", str(settings.home))

@@ -9,7 +9,7 @@ from buttress import telemetry
 from buttress.db.database import Database
 from buttress.db.monitor.monitor import Monitor
 from buttress.db.monitor.prometheus import MonitorCollector
-from buttress.db.monitor.writer import Writer
+from buttress.db.monitor.writer import EVERY_SECONDS, Writer
 from buttress.settings import MonitorSettings
 
 
@@ -28,7 +28,7 @@ def watching(
     for folder in app_folders:
         monitor.files.add_app(folder)
     collector = MonitorCollector(monitor)
-    writer = Writer(monitor, database.url)
+    writer = Writer(monitor, database.url, every_seconds=EVERY_SECONDS)
     telemetry.listeners.append(monitor.record_work)
     telemetry.collectors.append(collector)
     writer.start()

@@ -36,9 +36,7 @@ class Writer:
     nothing else. A forked child writes nothing.
     """
 
-    def __init__(
-        self, monitor: Monitor, url: DatabaseURL, *, every_seconds: float = EVERY_SECONDS
-    ) -> None:
+    def __init__(self, monitor: Monitor, url: DatabaseURL, *, every_seconds: float) -> None:
         self.monitor = monitor
         self.every_seconds = every_seconds
         self.process = f"{socket.gethostname()}:{os.getpid()}:{int(time.time())}"
