@@ -2,6 +2,7 @@
 # make test   set everything up and run the tests
 # make quick  the tests without the slow ones      make check  formatting, types, layers
 # make bench  the figures, beside their peers      make docs   print the reference from the code
+# make torture  whether the cache ever serves what is not true any more, beside its peers
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: run test quick check bench docs setup clean
+.PHONY: run test quick check bench torture docs setup peers clean
 .DEFAULT_GOAL := run
 
 setup: $(VENV)/.ready
@@ -39,8 +40,14 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup
+bench: peers
 	$(BIN)/python -m benchmarks
+
+torture: peers
+	@$(BIN)/python -m benchmarks.torture
+
+peers: setup
+	@$(BIN)/uv sync --locked --quiet --inexact --group peers
 
 docs: setup
 	$(BIN)/python -m docs.generate

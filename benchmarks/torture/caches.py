@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from contextlib import ExitStack, suppress
 from typing import Any, ClassVar
 
+import valkey
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -62,34 +63,28 @@ class Usual(Layer):
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
-        import redis
-
-        self.client = redis.Redis.from_url(place.valkey_url, socket_timeout=1)
+        self.client = valkey.Valkey.from_url(place.valkey_url, socket_timeout=1)
 
     def read(self, item: int) -> Seen:
         with self.database.session(read_only=True) as session:
             return self.read_within(session, item)
 
     def read_within(self, session: Session, item: int) -> Seen:
-        import redis
-
         key = f"item:{item}"
         try:
             found = self.client.get(key)
-        except redis.RedisError:
+        except valkey.ValkeyError:
             return load(session, item)
         if found is not None:
             kept: Seen = pickle.loads(found)  # type: ignore[arg-type]  # the peer's habit, not ours
             return kept
         value = load(session, item)
-        with suppress(redis.RedisError):
+        with suppress(valkey.ValkeyError):
             self.client.set(key, pickle.dumps(value), ex=TTL_SECONDS)
         return value
 
     def after_commit(self, item: int) -> None:
-        import redis
-
-        with suppress(redis.RedisError):
+        with suppress(valkey.ValkeyError):
             self.client.delete(f"item:{item}")
 
 
