@@ -519,6 +519,33 @@ def _tuple_ids(database: Database) -> list[Any]:
         return list(connection.execute(text("SELECT ctid, xmin FROM campaign ORDER BY name")))
 
 
+def test_rows_that_need_no_question_are_copied_into_the_table_itself(postgresql):
+    with postgresql.session() as session:
+        report = import_rows(
+            session, Campaign, [row("a"), row("b", clicks="x")], on_conflict="error"
+        )
+        staged = session.scalar(
+            text("SELECT count(*) FROM pg_class WHERE relname ~ '^buttress_import_[0-9a-f]{8}$'")
+        )
+
+    assert counts(report) == (1, 0, 0, 1)
+    assert staged == 0
+
+
+def test_policies_of_the_table_hold_for_imports(servers, postgresql):
+    name = postgresql.url.sqlalchemy.database
+    execute(postgresql, "CREATE TABLE secret (id integer, tenant integer)")
+    execute(postgresql, "ALTER TABLE secret ENABLE ROW LEVEL SECURITY")
+    execute(postgresql, "CREATE POLICY own ON secret USING (tenant = 1)")
+    execute(postgresql, f"GRANT CONNECT ON DATABASE {name} TO buttress_app")
+    app = Database(servers.postgres_url("app", name))
+
+    assert import_rows(app, "secret", [{"id": 1, "tenant": 1}], on_conflict="error").inserted == 1
+    with pytest.raises(Exception, match="row-level security"):
+        import_rows(app, "secret", [{"id": 1, "tenant": 2}], on_conflict="error")
+    app.close()
+
+
 def test_imports_of_the_same_keys_at_once_neither_fail_nor_double(postgresql):
     barrier = threading.Barrier(4)
     reports: list[Any] = []

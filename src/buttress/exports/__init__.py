@@ -18,10 +18,6 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import Executable
 
 from buttress.errors import BadInput
-from buttress.exports.delimited import csv_chunks
-from buttress.exports.excel import excel_chunks
-from buttress.exports.json import json_chunks
-from buttress.exports.parquet import parquet_chunks
 from buttress.exports.rows import open_rows
 
 __all__ = ["MEDIA_TYPES", "Format", "Options", "export_chunks", "export_rows"]
@@ -87,14 +83,23 @@ def export_chunks(
         )
     options = options or Options()
     opened = open_rows(session, rows)
+    # What writes the other formats takes memory too.
     match format:
         case "csv":
+            from buttress.exports.delimited import csv_chunks
+
             return csv_chunks(opened, defuse=options.defuse, bom=options.bom)
         case "xlsx":
+            from buttress.exports.excel import excel_chunks
+
             return excel_chunks(opened)
         case "parquet":
+            from buttress.exports.parquet import parquet_chunks
+
             return parquet_chunks(opened)
         case "json" | "jsonl":
+            from buttress.exports.json import json_chunks
+
             return json_chunks(opened, lines=format == "jsonl", decimals=options.decimals)
 
 

@@ -18,7 +18,7 @@ from buttress.errors import BadInput
 from buttress.exports.cells import as_json, as_text
 from buttress.exports.rows import Batch, OpenRows
 
-GROUP = 50_000
+GROUP = 25_000
 """Rows of a row group, which is what a reader takes at a time."""
 
 UNKNOWN_DECIMAL = pa.decimal128(38, 20)
@@ -30,16 +30,21 @@ def parquet_chunks(rows: OpenRows) -> Iterator[bytes]:
 
     Moments are microseconds, in UTC where they have a time zone; decimals have the precision and
     scale of their column; UUIDs are text, documents JSON text. Types that are not known from the
-    select are those of the first rows. Raises `BadInput` for a value of another type later on.
+    select are those of the first 5,000 rows; raises `BadInput` for a value of another type.
     """
-    groups = _groups(rows.batches)
-    first = next(groups, [])
+    first = next(rows.batches, [])
     schema = rows.arrow or _schema(rows, first)
     sink = _Drain()
+    group: list[pa.Table] = []
     with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
-        for group in chain([first] if first else [], groups):
-            writer.write_table(_table(rows.names, schema, group))
-            yield sink.take()
+        for batch in chain([first], rows.batches):
+            group.append(_table(rows.names, schema, batch))
+            if sum(table.num_rows for table in group) >= GROUP:
+                writer.write_table(pa.concat_tables(group))
+                group.clear()
+                yield sink.take()
+        if group:
+            writer.write_table(pa.concat_tables(group))
     yield sink.take()
 
 
@@ -66,17 +71,6 @@ class _Drain(io.RawIOBase):
         taken = b"".join(self._pieces)
         self._pieces.clear()
         return taken
-
-
-def _groups(batches: Iterator[Batch]) -> Iterator[Batch]:
-    group: Batch = []
-    for batch in batches:
-        group += batch
-        if len(group) >= GROUP:
-            yield group
-            group = []
-    if group:
-        yield group
 
 
 def _schema(rows: OpenRows, first: Batch) -> pa.Schema:

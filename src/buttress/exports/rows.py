@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import pyarrow as pa
@@ -82,8 +82,9 @@ def _arrow(reader: pa.RecordBatchReader) -> OpenRows:
 
 def _objects(rows: Iterator[Any]) -> OpenRows:
     """The columns are those of the first row; a row that lacks one has nothing there."""
-    first = [as_mapping(row) for row in islice(rows, 1)]
-    names = [str(name) for name in first[0]] if first else []
+    first = list(islice(rows, 1))
+    names = [str(name) for name in as_mapping(first[0])] if first else []
+    everything = chain(first, rows)
 
     def values(row: Mapping[str, Any]) -> tuple[Any, ...]:
         more = [str(name) for name in row if name not in known]
@@ -95,9 +96,7 @@ def _objects(rows: Iterator[Any]) -> OpenRows:
         return tuple(row.get(name) for name in names)
 
     def batches() -> Iterator[Batch]:
-        if first:
-            yield [values(first[0])]
-        while taken := [values(as_mapping(row)) for row in islice(rows, BATCH)]:
+        while taken := [values(as_mapping(row)) for row in islice(everything, BATCH)]:
             yield taken
 
     known = set(names)

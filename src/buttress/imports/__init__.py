@@ -171,13 +171,16 @@ class _Import:
             return Merged(0, 0)
         columns = imported_columns(self.target, first.names)
         key = choose_key(self.target, columns, asked, on_conflict)
-        staging = Staging(self.connection, self.target, columns)
+        direct = on_conflict == "error" and self._asks_nothing(columns)
+        staging = Staging(self.connection, self.target, columns, direct=direct)
         for prepared in _prepared(staging, columns, first, source):
             staging.add(prepared.encoded, prepared.count)
             self._keep(prepared.refused)
             self.seen += prepared.seen
             if progress is not None:
                 progress(self.seen)
+        if direct:
+            return Merged(staging.rows, 0)
         staging.analyze()
         self._wait_for_other_imports()
         repeated_counts = () if on_conflict == "error" else key
@@ -190,6 +193,15 @@ class _Import:
         merged = merge(staging, self.target, key, on_conflict)
         staging.close()
         return merged
+
+    def _asks_nothing(self, columns: Sequence[Column]) -> bool:
+        """Whether every row the encoder takes goes in, or the whole import fails."""
+        target = self.target
+        return (
+            self.connection.dialect.name == "postgresql"
+            and not (target.checks or target.references or target.row_security)
+            and not any(column.staged_as_text for column in columns)
+        )
 
     def _keep(self, refused: Sequence[tuple[int, Mapping[str, Any], str]]) -> None:
         if not refused:

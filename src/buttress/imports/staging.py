@@ -23,14 +23,23 @@ ROW = "buttress_row"
 
 
 class Staging:
-    """A temporary table; `add` takes what `encode` made of a batch, `close` drops it."""
+    """A temporary table; `add` takes what `encode` made of a batch, `close` drops it.
 
-    def __init__(self, connection: Connection, target: Target, columns: Sequence[Column]) -> None:
+    A direct one is the target itself, for rows that nothing is left to ask about.
+    """
+
+    def __init__(
+        self, connection: Connection, target: Target, columns: Sequence[Column], *, direct: bool
+    ) -> None:
         self.connection = connection
         self.columns = columns
         self.rows = 0
         self._postgresql = connection.dialect.name == "postgresql"
         self.quote = connection.dialect.identifier_preparer.quote_identifier
+        self.direct = direct
+        if direct:
+            self.sql = target.sql
+            return
         self.sql = self.quote(f"buttress_import_{secrets.token_hex(4)}")
         selected = ", ".join(self._selected(column) for column in columns)
         self.run(
@@ -41,6 +50,8 @@ class Staging:
 
     def encode(self, numbers: npt.NDArray[np.int64], arrays: Sequence[pa.Array]) -> Any:
         """A batch as the database takes it; needs no connection, so it may run beside `add`."""
+        if self.direct:
+            return encode_rows(arrays)
         if self._postgresql:
             return encode_rows([pa.array(numbers, pa.int64()), *arrays])
         dialect = self.connection.dialect
@@ -59,11 +70,14 @@ class Staging:
             places = ", ".join("?" * (len(self.columns) + 1))
             self.connection.exec_driver_sql(f"INSERT INTO {self.sql} VALUES ({places})", encoded)
             return
+        names = [] if self.direct else [ROW]
+        names += [self.quote(column.name) for column in self.columns]
+        statement = f"COPY {self.sql} ({', '.join(names)}) FROM STDIN (FORMAT BINARY)"
         driver: Any = self.connection.connection.driver_connection
         try:
             with (
                 driver.cursor() as cursor,
-                cursor.copy(f"COPY {self.sql} FROM STDIN (FORMAT BINARY)") as copy,
+                cursor.copy(statement) as copy,
             ):
                 copy.write(SIGNATURE)
                 copy.write(memoryview(encoded))

@@ -64,6 +64,8 @@ class Target:
     checks: tuple[tuple[str, str], ...]
     """Names and expressions."""
     references: tuple[Reference, ...]
+    row_security: bool = False
+    """Whether policies apply to this role, which COPY into the table itself would not obey."""
 
 
 def read_target(connection: Connection, table: str | sa.Table | type[Any]) -> Target:
@@ -168,6 +170,7 @@ def _of_postgresql(connection: Connection, schema: str | None, name: str) -> Tar
             Reference(name, tuple(columns), table, tuple(referred))
             for name, table, columns, referred in ask(_REFERENCES)
         ),
+        row_security=bool(ask("SELECT row_security_active(:oid)").scalar()),
     )
 
 
