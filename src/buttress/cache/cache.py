@@ -315,11 +315,10 @@ class Cache:
         known = {watch.table for watch in watches()}
         return self._not_watched(tables & known)
 
-    def tables_of(self, declaration: Declaration, tags: tuple[str, ...]) -> frozenset[str]:
-        """The tables a function says it reads in a call with these tags."""
-        return declaration.tables | {
-            name.partition("/")[0] for name in tags if not name.startswith("~")
-        }
+    def reads(self, declaration: Declaration, tags: tuple[str, ...]) -> Reads:
+        """To note what a call with these tags reads beyond the tables it names."""
+        named = {name.partition("/")[0] for name in tags if not name.startswith("~")}
+        return Reads(declaration.tables | named, self.database.url.sqlalchemy)
 
     def objection(self, declaration: Declaration, reads: Reads) -> str | None:
         """Why a value must not be kept, by what was read for it.
@@ -334,6 +333,8 @@ class Cache:
             hint = "Add the models to tags=, and __cache_tags__ = () to those that have none."
         if why and self.development:
             raise ConfigurationError(f"{declaration.name} cannot be cached: {why}", hint=hint)
+        if not why and reads.elsewhere:
+            why = "it reads from another server"
         unwatched = self._not_watched(reads.seen | reads.declared)
         if not why and unwatched:
             why = f"{', '.join(sorted(unwatched))} not watched: {UPGRADE}"

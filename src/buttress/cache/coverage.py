@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 
-from sqlalchemy import ExecutionContext
+from sqlalchemy import URL, ExecutionContext
 
 from buttress.db.execution import observe
 
@@ -17,8 +17,11 @@ SYSTEM = ("pg_", "sqlite_", "information_schema.")
 class Reads:
     """The tables that were read while a value was computed."""
 
-    def __init__(self, declared: frozenset[str]) -> None:
+    def __init__(self, declared: frozenset[str], home: URL) -> None:
         self.declared = declared
+        self.home = _place(home)
+        self.elsewhere = False
+        """Whether another database was asked, a standby for one."""
         self.seen: set[str] = set()
         self.writes = False
 
@@ -31,11 +34,17 @@ class Reads:
         """Take note of a statement about to be sent."""
         tables, writes = tables_of(context.statement or "", context.dialect.name)
         self.writes = self.writes or writes
+        self.elsewhere = self.elsewhere or _place(context.root_connection.engine.url) != self.home
         self.tables(tables)
 
     def tables(self, tables: frozenset[str]) -> None:
         """Take note of tables that were read by way of another cached function."""
         self.seen |= tables
+
+
+def _place(url: URL) -> tuple[object, ...]:
+    """Where a URL leads, whoever connects and by whichever driver."""
+    return (url.get_backend_name(), url.host, url.port, url.database, url.query.get("host"))
 
 
 computing: ContextVar[tuple[Reads, ...]] = ContextVar("cached_functions_computing", default=())

@@ -64,6 +64,9 @@ class Declaration:
         parameters = list(self.signature.parameters.values())[int(self.has_session) :]
         self.positional = all(one.kind == one.POSITIONAL_OR_KEYWORD for one in parameters)
         self.parameters = [one.name for one in parameters]
+        self.defaults = {
+            one.name: one.default for one in parameters if one.default is not one.empty
+        }
         self.count = len(parameters) + int(self.has_session)
         self.codec = Codec(hints.get("return"), self.name)
         self.identity = f"{self.name}:{version}:{self.codec.schema}"
@@ -79,12 +82,9 @@ class Declaration:
 
     def key(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Hashable:
         """The key of a call; raises BadInput for an argument that has no value."""
-        if keywords or not self.positional or len(arguments) != self.count:
-            bound = self.signature.bind(*arguments, **keywords)
-            bound.apply_defaults()
-            values = tuple(bound.arguments.values())[int(self.has_session) :]
-        else:
-            values = arguments[1:] if self.has_session else arguments
+        values = arguments[1:] if self.has_session else arguments
+        if keywords or len(arguments) != self.count or not self.positional:
+            values = self._complete(values, arguments, keywords)
         kinds = tuple(map(type, values))
         if not PLAIN.issuperset(kinds):
             values = tuple(
@@ -94,6 +94,23 @@ class Declaration:
         if self.tenant_now is not None:
             return (self.identity, kinds, values, frozen(self.tenant_now()))
         return (self.identity, kinds, values)
+
+    def _complete(
+        self, values: tuple[Any, ...], arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> tuple[Any, ...]:
+        """The values of all parameters, defaults and keywords included."""
+        missing = self.parameters[len(values) :]
+        known = {**self.defaults, **keywords}
+        if (
+            self.positional
+            and len(values) < len(self.parameters)
+            and keywords.keys() <= set(missing)
+            and known.keys() >= set(missing)
+        ):
+            return (*values, *(known[name] for name in missing))
+        bound = self.signature.bind(*arguments, **keywords)  # also says what is wrong with a call
+        bound.apply_defaults()
+        return tuple(bound.arguments.values())[int(self.has_session) :]
 
     def tags_of(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[str, ...]:
         """The tags of a call."""

@@ -16,7 +16,7 @@ import msgspec
 from buttress.cache.barrier import Reading
 from buttress.cache.barrier_postgresql import PostgreSQLBarrier
 from buttress.cache.bound import Bound
-from buttress.cache.coverage import Reads, computing, watched
+from buttress.cache.coverage import computing, watched
 from buttress.cache.memory import OVERHEAD_BYTES, Entry
 from buttress.cache.sessions import (
     PENDING,
@@ -219,7 +219,7 @@ def _fill(call: Call, reading: Reading) -> Steps:
         bound.counters.reject(why)
         return (yield call.compute)
     tags = call.tags
-    reads = Reads(bound.cache.tables_of(bound.declaration, tags))
+    reads = bound.cache.reads(bound.declaration, tags)
     with watched(reads):
         value = yield call.compute
     why = bound.cache.objection(bound.declaration, reads)

@@ -228,7 +228,7 @@ def _create_log(connection: Connection, schema: str) -> None:
 def _renew(connection: Connection, schema: str, watch: Watch, done: Installed) -> None:
     family = _families(connection, [watch])[watch.table]
     if not family:
-        done.missing.append(watch.table)
+        done.missing += [watch.table] if watch != MIGRATIONS else []
         return
     if _problem(schema, watch, family) is None:
         return

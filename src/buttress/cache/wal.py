@@ -3,7 +3,7 @@
 Every commit that changes rows of a watched table has its write-ahead log in the segment's file
 before it is acknowledged. So as long as the bytes at the end of the log are those of a barrier,
 that barrier is as good as one asked now. Mapped into this process, they are compared in a
-microsecond. `docs/decisions/0007-…` has the argument and its limits.
+microsecond. Decision 8 has the argument and its limits.
 """
 
 from __future__ import annotations
