@@ -194,7 +194,8 @@ def _appends(rollup: Rollup, *, added: bool = False, removed: bool = False) -> s
         changes += [summary.select("removed", sign="-")] if removed else []
         lines.append(f"{summary.append(changes)};")
     folds = " ".join(f"{summary.fold()};" for summary in rollup.summaries)
-    # Only one folds at a time, and none whose snapshot may be older than another's fold.
+    # One at a time, so that no writer waits for another's fold; with an older snapshot the rows
+    # that another has folded would be an error.
     lines.append(
         f"IF random() * {rollup.fold_every} < 1 "
         "AND current_setting('transaction_isolation') = 'read committed' "
