@@ -15,6 +15,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from sqlalchemy import Connection, Engine, ExecutionContext
+from sqlalchemy.engine.default import DefaultDialect
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ class Executions:
             without_parameters(cursor, statement, context)
 
         timed = self._timed(send)
+        # What only calls the cursor is left out: every call in between costs most right here.
+        plain = type(dialect).do_execute is DefaultDialect.do_execute
 
         def do_execute_no_params(cursor: Any, statement: str, context: Any = None) -> None:
             timed(cursor, statement, None, context)
@@ -80,13 +83,15 @@ class Executions:
                 _observers.reset(token)
 
         dialect.initialize = initialize_unobserved
-        dialect.do_execute = self._timed(dialect.do_execute)
+        dialect.do_execute = self._timed(dialect.do_execute, plain=plain)
         dialect.do_executemany = self._timed(dialect.do_executemany)
         dialect.do_execute_no_params = do_execute_no_params
 
-    def _timed(self, send: Send) -> Callable[..., None]:
+    def _timed(self, send: Send, *, plain: bool = False) -> Callable[..., None]:
+        observers = _observers.get
+
         def execute(cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-            for observer in _observers.get():
+            for observer in observers():
                 observer(context)
             record = self.record
             if record is None:
@@ -95,7 +100,10 @@ class Executions:
             began = perf_counter_ns()
             failed = None
             try:
-                send(cursor, statement, parameters, context)
+                if plain:
+                    cursor.execute(statement, parameters)
+                else:
+                    send(cursor, statement, parameters, context)
             except BaseException as error:
                 failed = error
                 raise
