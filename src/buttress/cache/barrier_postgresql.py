@@ -229,7 +229,8 @@ class PostgreSQLBarrier(Barrier):
 def _server(wire: Wire) -> Server:
     connection = wire.connection
     if wire.prepares:
-        connection.execute("set enable_seqscan = off")  # statistics of the log are always behind
+        # Statistics of the log are always behind, and its plan is always the same.
+        connection.execute("set enable_seqscan = off; set plan_cache_mode = force_generic_plan")
     found = connection.execute(_SERVER).fetchone()
     assert found is not None
     schema, identity, started, database, standby = found

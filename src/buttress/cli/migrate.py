@@ -11,7 +11,9 @@ import typer
 from buttress.cli.context import load_settings, out
 
 if TYPE_CHECKING:
+    from buttress.cache.lint import Uncovered
     from buttress.db.database import Database
+    from buttress.db.migration_lint import Finding
     from buttress.db.migrations import MigrationSource, Revision
 
 FOUND = 1
@@ -148,17 +150,32 @@ def lint(
 ) -> None:
     """Tell what in pending revisions would disturb others who use the database; exit code 1 if so.
 
+    Also names cached functions that read models their tags leave out.
+
     Example: buttress migrate lint
     """
     from buttress.db import migrations
 
     with owned_database() as (database, sources):
-        findings = migrations.lint(sources, None if everything else database)
+        findings: list[Finding | Uncovered] = [
+            *migrations.lint(sources, None if everything else database),
+            *lint_cached_functions(),
+        ]
     for finding in findings:
         out.print(f"{finding}\n  {finding.cure}", markup=False)
     if findings:
         raise typer.Exit(FOUND)
     out.print("nothing unsafe")
+
+
+def lint_cached_functions() -> list[Uncovered]:
+    """What the cached functions of all installed apps read without saying so."""
+    from buttress.cache.lint import lint
+    from buttress.runtime import select_apps
+
+    for installed in select_apps(""):
+        installed.load("api")
+    return lint()
 
 
 @contextmanager
