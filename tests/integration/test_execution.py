@@ -124,7 +124,9 @@ def test_an_observer_can_keep_a_statement_from_being_sent(database):
 
 def test_every_statement_is_recorded_once_with_its_time_and_error(database):
     told: list[tuple[int, str, Any]] = []
-    database.executions.record = lambda *given: told.append((given[1] - given[0], given[3], given[6]))
+    database.executions.record = lambda *given: told.append(
+        (given[1] - given[0], given[3], given[6])
+    )
     with database.session() as session:
         session.execute(text("SELECT 1"))
     with pytest.raises(Exception, match="nowhere"), database.session() as session:
