@@ -187,6 +187,19 @@ def test_a_commit_in_haste_is_seen_when_it_is_acknowledged(shop):
             assert shop.total() == cents + 50 != warmed
 
 
+def test_haste_between_two_writes_of_a_transaction_is_seen_too(shop):
+    with shop.psql(autocommit=False) as connection:
+        for cents in range(100, 110):
+            shop.total()
+            if shop.cache.mode == "wal":
+                shop.arm()
+            connection.execute("update cw_price set cents = 0 where id = 1")
+            connection.execute("set local synchronous_commit = off")
+            connection.execute("update cw_price set cents = %s where id = 1", [cents])
+            connection.commit()
+            assert shop.total() == cents + 50
+
+
 def test_replicated_writes_are_seen(shop):
     warm(shop)
     with psycopg.connect(

@@ -24,6 +24,7 @@ EVERYTHING = [
     "App",
     "Base",
     "ButtressError",
+    "Cache",
     "Database",
     "MoveReport",
     "Runtime",

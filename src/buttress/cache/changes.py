@@ -22,7 +22,8 @@ LOG = "buttress_cache_change"
 STATE = "buttress_cache_state"
 PREFIX = "buttress_cache_"
 MOST_ROW_TAGS = 1000
-"""A statement with more distinct values than this writes one tag that stands for any row."""
+"""A statement with more distinct values than this also writes a tag that stands for any row, and
+none of the values beyond."""
 
 MIGRATIONS = Watch(VERSION_TABLE)
 """A revision may rewrite rows without a trigger: the row it leaves here counts for everything."""
@@ -81,74 +82,94 @@ def note_function(watch: Watch) -> str:
 
 
 def note_body(schema: str, watch: Watch, *, by_row: bool) -> str:
-    """The body of that function, called for each statement or, of a partitioned table, each row."""
-    table = EVERYTHING if watch == MIGRATIONS else watch.table
-    seen = f"buttress.c{sha256(watch.table.encode()).hexdigest()[:16]}"
-    log = sql.Identifier(schema, LOG).as_string()
+    """The body of that function, called for each statement or, of a partitioned table, each row.
+
+    The table's own tag is written once in a transaction: a setting that falls with it, or with the
+    savepoint it was made in, remembers that. Every step is one that PL/pgSQL runs without a plan of
+    its own, but for the insert itself.
+    """
+    seen = _text(f"buttress.c{sha256(watch.table.encode()).hexdigest()[:16]}")
     return f"""
 declare
-    tags text[] := '{{}}';
-    xact text;
+    known boolean := current_setting({seen}, true) = pg_current_xact_id_if_assigned()::text;
+    ignored text;
+    noted bigint;
 begin
-{_row_tags(watch) if by_row else _statement_tags(watch)}
-    xact := pg_current_xact_id()::text;
-    if current_setting({_text(seen)}, true) is distinct from xact then
-        tags := tags || {_text(table)}::text;
-        perform set_config({_text(seen)}, xact, true);
-    end if;
+    known := coalesce(known, false);
     if current_setting('synchronous_commit') = 'off' then
-        perform set_config('synchronous_commit', 'on', true);
+        ignored := set_config('synchronous_commit', 'on', true);
     end if;
-    if tags <> '{{}}' then
-        insert into {log} (tag) select unnest(tags);
+{_by_row(schema, watch) if by_row else _by_statement(schema, watch)}
+    if not known and noted > 0 then
+        ignored := set_config({seen}, pg_current_xact_id()::text, true);
     end if;
     return null;
 end"""
 
 
-def _statement_tags(watch: Watch) -> str:
-    """Collect the row tags of a statement; return early when it changed no row."""
-    branches = [_branch("if", "INSERT", watch, "buttress_new")]
-    branches.append(_branch("elsif", "UPDATE", watch, "buttress_new", "buttress_old"))
-    branches.append(_branch("elsif", "DELETE", watch, "buttress_old"))
-    anything = f"tags := array[{_text(f'{watch.table}/*')}];" if watch.rows else "null;"
-    return "\n".join([*branches, f"    else\n        {anything}\n    end if;"])
+def _by_statement(schema: str, watch: Watch) -> str:
+    """Note a statement, unless it changed no row."""
+    branches = [_branch("if", "INSERT", schema, watch, "buttress_new")]
+    branches.append(_branch("elsif", "UPDATE", schema, watch, "buttress_new", "buttress_old"))
+    branches.append(_branch("elsif", "DELETE", schema, watch, "buttress_old"))
+    return "\n".join([*branches, f"    else\n{_truncated(schema, watch)}\n    end if;"])
 
 
-def _branch(word: str, operation: str, watch: Watch, *relations: str) -> str:
+def _branch(word: str, operation: str, schema: str, watch: Watch, *relations: str) -> str:
+    table = _text(_table_tag(watch))
     start = f"    {word} TG_OP = '{operation}' then"
-    empty = f"        if not exists (select from {relations[0]}) then return null; end if;"
     if not watch.rows:
-        return f"{start}\n{empty}"
-    selects = "\n            union ".join(
-        f"select {_row_tag(watch, columns, '')} as tag from {relation}"
-        for relation in relations
-        for columns in watch.rows
+        return f"""{start}
+        if known then return null; end if;
+        insert into {_log(schema)} (tag) select {table} where exists (select from {relations[0]});
+        get diagnostics noted = row_count;"""
+    columns = ", ".join(
+        sql.Identifier(name).as_string() for name in sorted({n for g in watch.rows for n in g})
     )
+    changed = " union all ".join(f"select {columns} from {relation}" for relation in relations)
+    tags = ", ".join(f"({_row_tag(watch, group, 'r.')})" for group in watch.rows)
     return f"""{start}
-{empty}
-        select array_agg(tag) into tags from ({selects}
-            limit {MOST_ROW_TAGS + 1}) changed;
-        if cardinality(tags) > {MOST_ROW_TAGS} then
-            tags := array[{_text(f"{watch.table}/*")}];
+        insert into {_log(schema)} (tag)
+            select distinct t from ({changed}) r, lateral (values {tags}) v (t)
+            limit {MOST_ROW_TAGS + 1};
+        get diagnostics noted = row_count;
+        if noted > {MOST_ROW_TAGS} then
+            insert into {_log(schema)} (tag) values ({_text(f"{watch.table}/*")});
+        end if;
+        if noted > 0 and not known then
+            insert into {_log(schema)} (tag) values ({table});
         end if;"""
 
 
-def _row_tags(watch: Watch) -> str:
-    """The row tags of one row; none when the trigger is the one for TRUNCATE."""
-    if not watch.rows:
-        return ""
-    new = ", ".join(_row_tag(watch, columns, "NEW.") for columns in watch.rows)
-    old = ", ".join(_row_tag(watch, columns, "OLD.") for columns in watch.rows)
-    return f"""    if TG_OP = 'TRUNCATE' then
-        tags := array[{_text(f"{watch.table}/*")}];
-    end if;
-    if TG_OP in ('INSERT', 'UPDATE') then
-        tags := tags || array[{new}];
-    end if;
-    if TG_OP in ('UPDATE', 'DELETE') then
-        tags := tags || array[{old}];
-    end if;"""
+def _truncated(schema: str, watch: Watch) -> str:
+    rows = f", ({_text(f'{watch.table}/*')})" if watch.rows else ""
+    return f"""        insert into {_log(schema)} (tag) values ({_text(_table_tag(watch))}){rows};
+        noted := 1;"""
+
+
+def _by_row(schema: str, watch: Watch) -> str:
+    """Note a row, or that the table was truncated."""
+    table = f"""        if not known then
+            insert into {_log(schema)} (tag) values ({_text(_table_tag(watch))});
+            noted := 1;
+        end if;"""
+    parts = [f"    if TG_OP = 'TRUNCATE' then\n{_truncated(schema, watch)}\n    else\n{table}"]
+    for row, operations in (("NEW", "('INSERT', 'UPDATE')"), ("OLD", "('UPDATE', 'DELETE')")):
+        tags = ", ".join(f"({_row_tag(watch, group, f'{row}.')})" for group in watch.rows)
+        if tags:
+            parts.append(
+                f"        if TG_OP in {operations} then\n"
+                f"            insert into {_log(schema)} (tag) values {tags};\n        end if;"
+            )
+    return "\n".join([*parts, "    end if;"])
+
+
+def _table_tag(watch: Watch) -> str:
+    return EVERYTHING if watch == MIGRATIONS else watch.table
+
+
+def _log(schema: str) -> str:
+    return sql.Identifier(schema, LOG).as_string()
 
 
 def _row_tag(watch: Watch, columns: tuple[str, ...], row: str) -> str:
