@@ -1,6 +1,6 @@
-"""All figures, each beside its peer in the same run: `python -m benchmarks [--quick]`.
+"""All figures, each beside its peer in the same run: `python -m benchmarks [PART …] [--quick]`.
 
-Prints the tables and writes them into docs/reference/benchmarks.md.
+Prints the tables and writes them into docs/reference/benchmarks.md; naming parts renews only these.
 """
 
 from __future__ import annotations
@@ -9,60 +9,63 @@ import argparse
 import datetime as dt
 import os
 import platform
+import re
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import move
-from buttress.db.embedded import start_servers
+from benchmarks import cache, dashboards, imports, monitor, move, pool
+from buttress.db.embedded import Servers, start_servers
 
 PAGE = Path("docs/reference/benchmarks.md")
+HEAD = """# Benchmarks
+
+Each part says which command made it and when. Peers ran in the same run, in alternating rounds, on the
+same embedded servers. Machines differ, and these were noisy: trust the ratios.
+"""
+PARTS: dict[str, Callable[[Servers, bool], list[str]]] = {
+    "move": move.lines,
+    "cache": cache.lines,
+    "pool": pool.lines,
+    "monitor": monitor.lines,
+    "imports": imports.lines,
+    "dashboards": dashboards.lines,
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the rows, one round")
-    quick = parser.parse_args().quick
-    scale, rounds = (10, 1) if quick else (1, 3)
-    parts = [
-        "# Benchmarks",
-        "",
-        f"Made by `make bench` on {dt.datetime.now(dt.UTC):%Y-%m-%d}: {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}, the embedded PostgreSQL, medians of {rounds} alternating rounds. "
-        "Machines differ and this one is noisy: trust the ratios. Times are of whole commands, interpreter "
-        "start, snapshot, plan and reports included; memory is the peak of the command and its workers.",
-        "",
-    ]
-    with tempfile.TemporaryDirectory() as home, start_servers(Path(home)) as servers:
-        parts += [
-            "## The move beside pgloader",
-            "",
-            "Tables, rows, primary key, two indexes, a foreign key and ANALYZE.",
-            "",
-            "| data | program | time | memory | rows there | pgloader ÷ Buttress |",
-            "| --- | --- | --- | --- | --- | --- |",
-            *move.compare(servers, "narrow", 3_000_000 // scale, rounds),
-            *move.compare(servers, "wide", 200_000 // scale, rounds),
-            "",
-            "## Growth",
-            "",
-            "| narrow rows | time with proof | a row | memory |",
-            "| --- | --- | --- | --- |",
-            *move.growth(servers, [1_000_000 // scale, 3_000_000 // scale, 10_000_000 // scale]),
-            "",
-            "## Real databases",
-            "",
-            "Files that packages carry (`tests/real_databases.py` says which).",
-            "",
-            "| file | tables | rows | Buttress | exit code | pgloader 3.6: rows there |",
-            "| --- | --- | --- | --- | --- | --- |",
-            *move.real(servers),
-            "",
-        ]
-    text = "\n".join(parts)
-    print(text)
-    if not quick:
-        PAGE.parent.mkdir(parents=True, exist_ok=True)
-        PAGE.write_text(text, encoding="utf-8")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all unless named"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer rows and rounds, nothing written"
+    )
+    options = parser.parse_args()
+    unknown = set(options.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    for name in options.parts or PARTS:
+        with tempfile.TemporaryDirectory() as home, start_servers(Path(home)) as servers:
+            text = "\n".join(PARTS[name](servers, options.quick)).strip()
+        print(text, end="\n\n", flush=True)
+        if not options.quick:
+            _renew(name, text)
 
 
-main()
+def _renew(name: str, text: str) -> None:
+    """Put one part into the page, in its place among the others."""
+    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    found = dict(re.findall(r"<!-- (\w+) -->\n(.*?)\n<!-- end -->", page, re.DOTALL))
+    made = (
+        f"*`python -m benchmarks {name}`, {dt.datetime.now(dt.UTC):%Y-%m-%d}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}.*"
+    )
+    title, _, rest = text.partition("\n")
+    found[name] = f"{title}\n\n{made}\n{rest}"
+    parts = [f"<!-- {part} -->\n{found[part]}\n<!-- end -->\n" for part in PARTS if part in found]
+    PAGE.write_text("\n".join([HEAD, *parts]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

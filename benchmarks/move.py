@@ -43,6 +43,33 @@ CREATE INDEX document_created ON document(created);
 """
 
 
+def lines(servers: Servers, quick: bool) -> list[str]:
+    """The tables of this part, in Markdown."""
+    scale, rounds = (10, 1) if quick else (1, 3)
+    return [
+        "## The move beside pgloader",
+        "",
+        "Tables, rows, primary key, two indexes, a foreign key and ANALYZE; medians of whole commands, interpreter "
+        "start, snapshot, plan and reports included; memory is the peak of the command and its workers.",
+        "",
+        "| data | program | time | memory | rows there | pgloader ÷ Buttress |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *compare(servers, "narrow", 3_000_000 // scale, rounds),
+        *compare(servers, "wide", 200_000 // scale, rounds),
+        "",
+        "| narrow rows | time with proof | a row | memory |",
+        "| --- | --- | --- | --- |",
+        *growth(servers, [1_000_000 // scale, 3_000_000 // scale, 10_000_000 // scale]),
+        "",
+        "Files that packages carry (`tests/real_databases.py` says which):",
+        "",
+        "| file | tables | rows | Buttress | exit code | pgloader 3.6: rows there |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *real(servers),
+        "",
+    ]
+
+
 def build_narrow(path: Path, rows: int) -> None:
     """Five narrow columns, two indexes and a foreign key, made by SQL alone."""
     with closing(sqlite3.connect(path)) as connection:

@@ -322,6 +322,19 @@ def _price() -> type:
     return Price
 
 
+def test_a_tag_of_ones_own_is_changed_by_hand(shop):
+    times = []
+
+    @cached("feed", tags=["feed-of-rates"])
+    def feed() -> int:
+        times.append(1)
+        return len(times)
+
+    assert (feed(), feed()) == (1, 1)
+    shop.cache.invalidate("feed-of-rates")
+    assert (feed(), feed()) == (2, 2)
+
+
 def test_statistics_count_per_namespace(shop):
     shop.total()
     shop.total()

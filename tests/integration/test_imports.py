@@ -626,7 +626,7 @@ def test_the_app_role_may_import_when_the_owner_made_the_table_for_refused_rows(
     bad = [row("a"), row("b", clicks="x")]
     with pytest.raises(Conflict, match="no table to keep them in") as refused:
         import_rows(app, "campaign", bad)
-    assert "install" in refused.value.hint
+    assert "buttress migrate" in refused.value.hint
 
     with postgresql.connection() as connection:
         install(connection)

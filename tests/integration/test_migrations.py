@@ -18,6 +18,7 @@ from buttress.db.base import NAMING_CONVENTION, JSONDocument, UTCDateTime
 from buttress.db.database import Database
 from buttress.db.fingerprint import compare
 from buttress.db.migrations import MigrationSource
+from buttress.db.rollup import Rollup
 from buttress.errors import ConfigurationError, Conflict, NotFound
 
 
@@ -553,6 +554,27 @@ def test_drift_leaves_out_what_a_move_brought(apps, postgresql):
     )
 
     assert [str(d) for d in migrations.drift(postgresql, apps.sources)] == ["table by_hand: extra"]
+
+
+def test_rollups_come_with_the_last_revision_and_are_neither_drift_nor_a_change(apps, either):
+    thing = Table(
+        "shop_thing", apps.metadata, Column("id", Integer, primary_key=True), Column("n", Integer)
+    )
+    apps.add("shop")
+    first = migrations.new_revision(either, apps.sources, "shop", "things")
+    Rollup("shop_things", source=thing, by=["n"], sums=["id"])
+
+    migrations.upgrade(either, apps.sources)
+    run(either, "INSERT INTO shop_thing (id, n) VALUES (1, 7), (2, 7)")
+
+    assert first is not None
+    with either.connection() as connection:
+        assert connection.execute(text("SELECT n, rows, id_sum FROM shop_things")).all() == [
+            (7, 2, 3)
+        ]
+    assert migrations.upgrade(either, apps.sources) == []
+    assert migrations.drift(either, apps.sources) == []
+    assert migrations.new_revision(either, apps.sources, "shop", "nothing") is None
 
 
 def test_lint_judges_pending_revisions_or_all(apps, either):

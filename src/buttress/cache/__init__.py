@@ -8,8 +8,9 @@
 `cached` (in `cached` and `declaration`) turns a function into one that is read through the cache of
 the process (`cache`, `reading`). A hit is right because a *barrier* says so (`barrier`): the
 database tells what changed since the last one, from a change log that triggers write (`changes`,
-`triggers`, declared by `watch`). Where the server's write-ahead log can be mapped (`wal`), a hit
-needs no round trip. Values live in memory (`memory`) and in Valkey (`shared`).
+`triggers`, declared by `watch`, looked at by `watching`). Where the server's write-ahead log can be
+mapped (`wal`), a hit needs no round trip. Values live in memory (`memory`) and in Valkey
+(`shared`).
 """
 
 from buttress.cache.cache import Cache

@@ -9,7 +9,6 @@ import threading
 import time
 import weakref
 from collections.abc import Hashable, Iterable
-from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -33,19 +32,17 @@ from buttress.cache.memory import Entry, Memory
 from buttress.cache.reading import Call
 from buttress.cache.shared import Shared
 from buttress.cache.stats import CacheStats, Counters, History, NamespaceStats, since
-from buttress.cache.triggers import problems, schema_of_log
 from buttress.cache.wal import WalWatch
-from buttress.cache.warming import Warmed, warm
-from buttress.cache.watch import is_watched, tables_of, tag, watches
+from buttress.cache.warming import Warmed, call_again, warm
+from buttress.cache.watch import is_watched, tables_of, tag
+from buttress.cache.watching import Watching
 from buttress.db.database import Database
-from buttress.errors import ConfigurationError
 from buttress.settings import CacheSettings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 NOT_OPEN = "it is not open"
-UPGRADE = "run `buttress migrate upgrade`"
 
 
 class Cache:
@@ -100,10 +97,6 @@ class Cache:
         self.history = History()
         self.off = NOT_OPEN
         """Why nothing is cached, empty while something is."""
-        self.unwatched: dict[str, str] = {}
-        """Tables declared as watched that are not, and why."""
-        self._watched: frozenset[str] = frozenset()
-        self._looked_for: frozenset[str] = frozenset()
         self._started, self._closed = False, True
         self._starting = threading.Lock()
         self._memory = Memory(self.settings.memory_bytes, self._evicted)
@@ -111,8 +104,8 @@ class Cache:
         self._counters: dict[str, Counters] = {}
         self._direct = Direct(self)
         self._housekeeping = Housekeeping(self)
+        self.watching = Watching(database, self.barrier, lambda: self._housekeeping.look())
         self._refreshing = ThreadPoolExecutor(2, thread_name_prefix="buttress-cache-refresh")
-        self._logged: set[str] = set()
 
     def __enter__(self) -> Cache:
         self.open()
@@ -267,7 +260,7 @@ class Cache:
         told = self.explain()
         shared = self.shared.stats()
         degraded = [told.why] if told.mode == "off" else []
-        degraded += [f"{table}: {why}" for table, why in sorted(self.unwatched.items())]
+        degraded += [f"{table}: {why}" for table, why in sorted(self.watching.unwatched.items())]
         if shared.state not in ("ok", "off"):
             degraded.append(f"valkey: {shared.state}")
         return CacheHealth("warn" if degraded else "pass", "; ".join(degraded) or told.mode)
@@ -302,18 +295,7 @@ class Cache:
             self.start()
         if self.off:
             return self.off
-        if self._watched.issuperset(declaration.tables) or self.backend == "sqlite":
-            return None
-        unwatched = self._not_watched(declaration.tables)
-        return f"{', '.join(sorted(unwatched))} not watched: {UPGRADE}" if unwatched else None
-
-    def not_watched(self, tags: Iterable[str]) -> frozenset[str]:
-        """Tables named by tags whose changes nobody would tell; names without a table are fine."""
-        if self.backend != "postgresql":
-            return frozenset()
-        tables = frozenset({name.partition("/")[0] for name in tags if not name.startswith("~")})
-        known = {watch.table for watch in watches()}
-        return self._not_watched(tables & known)
+        return self.watching.unusable(declaration)
 
     def reads(self, declaration: Declaration, tags: tuple[str, ...]) -> Reads:
         """To note what a call with these tags reads beyond the tables it names."""
@@ -321,27 +303,8 @@ class Cache:
         return Reads(declaration.tables | named, self.database.url.sqlalchemy)
 
     def objection(self, declaration: Declaration, reads: Reads) -> str | None:
-        """Why a value must not be kept, by what was read for it.
-
-        Raises ConfigurationError in development when the function is at fault.
-        """
-        why, hint = None, ""
-        if reads.writes:
-            why, hint = "it writes", "Take the writing out of it: on a hit it would not happen."
-        elif reads.outside:
-            why = f"it reads {', '.join(sorted(reads.outside))}, which its tags do not name"
-            hint = "Add the models to tags=, and __cache_tags__ = () to those that have none."
-        if why and self.development:
-            raise ConfigurationError(f"{declaration.name} cannot be cached: {why}", hint=hint)
-        if not why and reads.elsewhere:
-            why = "it reads from another server"
-        unwatched = self._not_watched(reads.seen | reads.declared)
-        if not why and unwatched:
-            why = f"{', '.join(sorted(unwatched))} not watched: {UPGRADE}"
-        if why and declaration.name not in self._logged:
-            self._logged.add(declaration.name)
-            log.warning("not cached", extra={"function": declaration.name, "reason": why})
-        return why
+        """Why a value must not be kept, by what was read for it; see `Watching.objection`."""
+        return self.watching.objection(declaration, reads, development=self.development)
 
     def forget(self, declaration: Declaration, key: Hashable) -> None:
         """Drop one value of a function here and in Valkey; other processes keep theirs."""
@@ -357,7 +320,7 @@ class Cache:
 
         def run() -> None:
             try:
-                context.run(refresh_call, self, call)
+                context.run(call_again, self, call)
             except Exception:  # nobody waits for it; the next reader computes and sees the error
                 log.exception("refresh failed", extra={"function": call.bound.declaration.name})
             finally:
@@ -369,25 +332,7 @@ class Cache:
 
     def verify(self) -> None:
         """Look at the triggers of all watched tables; raises what the database raises."""
-        if self.backend != "postgresql":
-            self.off = ""
-            return
-        wanted = watches()
-        with self.database.connection(read_only=True) as connection:
-            schema = schema_of_log(connection)
-            found = {} if schema is None else problems(connection, schema, wanted)
-        self.off = "" if schema is not None else f"there is no change log: {UPGRADE}"
-        watched = frozenset(watch.table for watch in wanted if watch.table not in found)
-        if schema is None:
-            watched = frozenset()
-        if not watched >= self._watched:
-            with self.barrier.alone():
-                self.barrier.forget()  # changes may have passed without a trigger
-        self._watched = watched
-        self._looked_for = frozenset(watch.table for watch in wanted)
-        self.unwatched = {
-            table: why for table, why in found.items() if why != "there is no such table"
-        }
+        self.off = self.watching.verify()
 
     def prove(self) -> None:
         """Have the WAL watch see a commit before it is trusted."""
@@ -408,15 +353,6 @@ class Cache:
         self._housekeeping = Housekeeping(self)
         self._starting, self._started = threading.Lock(), False
 
-    def _not_watched(self, tables: AbstractSet[str]) -> frozenset[str]:
-        """Those of the tables whose changes nobody would tell."""
-        if self.backend != "postgresql" or self._watched >= tables:
-            return frozenset()
-        if not self._looked_for >= tables:  # models imported since the triggers were looked at
-            self._housekeeping.look()
-            self._looked_for |= tables
-        return frozenset(tables - self._watched)
-
     def _disconnected(self) -> None:
         self.wal.disconnected()
         self._housekeeping.hurry()
@@ -426,18 +362,6 @@ class Cache:
 
     def _all_memories(self) -> list[Memory]:
         return [self._memory, *self._memories.values()]
-
-
-def refresh_call(cache: Cache, call: Call) -> None:
-    """Compute a call again, strictly, in a session of its own."""
-    from buttress.cache.warming import run_call
-
-    declaration = call.bound.declaration
-    bare = call.arguments[1:] if declaration.has_session and call.arguments else call.arguments
-    keywords = dict(call.keywords)
-    if declaration.has_session and not call.arguments:
-        keywords.pop(next(iter(declaration.signature.parameters)))
-    run_call(cache, call.bound, bare, keywords)
 
 
 def _names(one: Any) -> list[str]:

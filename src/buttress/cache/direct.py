@@ -150,7 +150,7 @@ class Direct:
             else:
                 tag(one, id=None)  # raises with the cure
         found = wider(names)
-        missing = self._cache.not_watched(found)
+        missing = self._cache.watching.missing_of_tags(found)
         if missing:
             raise ConfigurationError(
                 f"{', '.join(sorted(missing))} not watched", hint="Run `buttress migrate upgrade`."

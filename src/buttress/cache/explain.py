@@ -63,5 +63,5 @@ def explanation(cache: Cache) -> Explanation:
         why = cache.wal.refused or "the log has not been seen to show a commit yet"
     guarantee = "Nothing is cached." if mode == "off" else STRICT
     return Explanation(
-        mode, guarantee, COST[mode], why, cache.shared.stats().state, dict(cache.unwatched)
+        mode, guarantee, COST[mode], why, cache.shared.stats().state, dict(cache.watching.unwatched)
     )

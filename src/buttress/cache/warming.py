@@ -57,6 +57,18 @@ def run_call(cache: Cache, bound: Bound, arguments: Any, keywords: Any) -> Any:
             computing.reset(token)
 
 
+def call_again(cache: Cache, call: Call) -> None:
+    """Make a call again, strictly, in a session of its own."""
+    declaration = call.bound.declaration
+    arguments, keywords = call.arguments, dict(call.keywords)
+    if declaration.has_session:
+        if arguments:
+            arguments = arguments[1:]
+        else:
+            keywords.pop(next(iter(declaration.signature.parameters)))
+    run_call(cache, call.bound, arguments, keywords)
+
+
 async def _read_async(cache: Cache, bound: Bound, arguments: Any, keywords: Any) -> Any:
     if not bound.declaration.has_session:
         return await drive_async(read(_call(bound, arguments, keywords)))

@@ -145,7 +145,7 @@ def move(
         raise
     except KeyboardInterrupt:
         if not dry_run:
-            err.print("The target is as it was; go on from here with the same command and --resume.")
+            err.print("The target is as it was; the same command with --resume goes on from here.")
         raise
     _show(result, json=json)
     if follow:

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, MetaData
 from sqlalchemy.dialects.postgresql import JSONB
 
 from buttress.db.base import Base, UTCDateTime
+from buttress.db.rollup import parts_tables
 from buttress.errors import BadInput, ButtressError, Conflict, NotFound
 
 VERSION_TABLE = "buttress_migrations"
@@ -126,8 +127,11 @@ def _write_nothing_empty(
 
 def ownership(source: MigrationSource, sources: Sequence[MigrationSource]) -> Callable[[str], bool]:
     """Whether a table is the app's: named after it, or in metadata that is the app's alone."""
+    made_by_rollups = parts_tables(source.metadata)
 
     def owns(table: str) -> bool:
+        if table in made_by_rollups:
+            return False
         named = [s.name for s in sources if table == s.name or table.startswith(f"{s.name}_")]
         if named:
             return max(named, key=len) == source.name

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Column, MetaData, Table, Text
+from sqlalchemy import Column, Connection, MetaData, Table, Text, inspect
 from sqlalchemy.schema import CreateSchema
 
 from buttress.db.backend import LockTimeout
@@ -40,6 +41,7 @@ from buttress.db.migration_scripts import (
     script_directory,
     with_foundation,
 )
+from buttress.db.rollups import declared, install
 from buttress.errors import Conflict, NotFound
 from buttress.settings import PoolSettings
 
@@ -80,6 +82,9 @@ def upgrade(
     keeps everybody who comes later waiting too, so it gives up after `lock_timeout_seconds` and the
     revision is tried again, at growing intervals, for `patience_seconds`.
 
+    Roll-ups that the apps declare are made after the last revision, and renewed when declared
+    differently.
+
     Raises `Conflict` when the database holds revisions of an app that is not among the sources,
     `NotFound` for an unknown target, `LockTimeout` when a table or the lock stayed busy.
     """
@@ -89,6 +94,7 @@ def upgrade(
         lambda config: command.upgrade(config, target),
         lock_timeout_seconds,
         patience_seconds,
+        finish=partial(_install_rollups, sources) if target == "heads" else None,
     )
 
 
@@ -186,6 +192,7 @@ def drift(database: Database, sources: Sequence[MigrationSource]) -> list[Differ
     """
     heads = _applied_heads(database, script_directory(sources))
     with _scratch(database, sources, heads) as scratch, scratch.connection() as connection:
+        _install_rollups(sources, connection)
         expected = scratch.backend.fingerprint(connection)
     with database.connection(read_only=True) as connection:
         found = database.backend.fingerprint(connection)
@@ -217,6 +224,7 @@ def _migrate(
     run: Callable[[Config], None],
     lock_timeout_seconds: float,
     patience_seconds: float,
+    finish: Callable[[Connection], None] | None = None,
 ) -> list[Revision]:
     sources = with_foundation(sources)
     script = script_directory(sources)
@@ -237,9 +245,21 @@ def _migrate(
         for attempt in stamina.retry_context(
             on=LockTimeout, attempts=None, timeout=patience_seconds, wait_initial=0.2, wait_max=10.0
         ):
-            with attempt, migrator.engine.connect() as connection:
-                run(alembic_config(sources, connection, environment_options(note=note)))
+            with attempt:
+                with migrator.engine.connect() as connection:
+                    run(alembic_config(sources, connection, environment_options(note=note)))
+                if finish is not None:
+                    with migrator.connection() as connection:
+                        finish(connection)
     return list(done.values())
+
+
+def _install_rollups(sources: Sequence[MigrationSource], connection: Connection) -> None:
+    tables = inspect(connection)
+    found = {rollup.name: rollup for source in sources for rollup in declared(source.metadata)}
+    for rollup in found.values():
+        if tables.has_table(rollup.table.name, schema=rollup.table.schema):
+            install(connection, rollup)
 
 
 def _as_migrator(database: Database, lock_timeout_seconds: float) -> Database:

@@ -145,6 +145,15 @@ class Summary:
         return f"SELECT {dimensions}, {sums} FROM {relation} GROUP BY {dimensions} HAVING {changed}"
 
 
+def parts_tables(metadata: MetaData) -> set[str]:
+    """The names of the tables behind the roll-ups of a metadata: no migration makes them."""
+    return {
+        f"{name}{suffix}"
+        for name in metadata.info.get("rollups", {})
+        for suffix in ("_parts", "_histogram_parts")
+    }
+
+
 def declared(metadata: MetaData) -> list[Rollup]:
     """The roll-ups of the tables of a metadata."""
     found: dict[str, Rollup] = metadata.info.get("rollups", {})

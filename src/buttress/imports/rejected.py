@@ -55,7 +55,7 @@ def ready(connection: Connection) -> None:
             return
         raise Conflict(
             "rows are rejected and there is no table to keep them in",
-            hint="Have the owner call buttress.imports.install(connection) once.",
+            hint="Run `buttress migrate`.",
         ) from error
 
 

@@ -1,0 +1,100 @@
+"""Which tables are really watched in the database at hand, and what may be kept because of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
+
+from buttress.cache.barrier import Barrier
+from buttress.cache.coverage import Reads
+from buttress.cache.declaration import Declaration
+from buttress.cache.triggers import problems, schema_of_log
+from buttress.cache.watch import watches
+from buttress.db.database import Database
+from buttress.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+UPGRADE = "run `buttress migrate upgrade`"
+NO_TABLE = "there is no such table"
+
+
+class Watching:
+    """The state of the triggers when they were last looked at.
+
+    `look` looks again; it is called for tables of models that were imported since.
+    """
+
+    def __init__(self, database: Database, barrier: Barrier, look: Callable[[], None]) -> None:
+        self.database = database
+        self.barrier = barrier
+        self.look = look
+        self.unwatched: dict[str, str] = {}
+        """Tables declared as watched that are not, and why."""
+        self._by_triggers = database.backend.name == "postgresql"
+        self._watched: frozenset[str] = frozenset()
+        self._looked_for: frozenset[str] = frozenset()
+        self._logged: set[str] = set()
+
+    def verify(self) -> str:
+        """Look at the triggers of all watched tables; why nothing can be cached, or nothing.
+
+        Raises what the database raises.
+        """
+        if not self._by_triggers:
+            return ""
+        wanted = watches()
+        with self.database.connection(read_only=True) as connection:
+            schema = schema_of_log(connection)
+            found = {} if schema is None else problems(connection, schema, wanted)
+        names = frozenset(watch.table for watch in wanted)
+        watched = frozenset() if schema is None else names - found.keys()
+        if not watched >= self._watched:
+            with self.barrier.alone():
+                self.barrier.forget()  # changes may have passed without a trigger
+        self._watched, self._looked_for = watched, names
+        self.unwatched = {table: why for table, why in found.items() if why != NO_TABLE}
+        return "" if schema is not None else f"there is no change log: {UPGRADE}"
+
+    def missing(self, tables: AbstractSet[str]) -> frozenset[str]:
+        """Those of the tables whose changes nobody would tell."""
+        if not self._by_triggers or self._watched >= tables:
+            return frozenset()
+        if not self._looked_for >= tables:
+            self.look()
+            self._looked_for |= tables
+        return frozenset(tables - self._watched)
+
+    def missing_of_tags(self, tags: Iterable[str]) -> frozenset[str]:
+        """The same of the tables that tags name; names that are no table's are fine."""
+        tables = frozenset(name.partition("/")[0] for name in tags if not name.startswith("~"))
+        return self.missing(tables & {watch.table for watch in watches()})
+
+    def unusable(self, declaration: Declaration) -> str | None:
+        """Why a function must run uncached, None when it need not."""
+        missing = self.missing(declaration.tables)
+        return f"{', '.join(sorted(missing))} not watched: {UPGRADE}" if missing else None
+
+    def objection(self, declaration: Declaration, reads: Reads, *, development: bool) -> str | None:
+        """Why a value must not be kept, by what was read for it.
+
+        Raises ConfigurationError in development when the function is at fault.
+        """
+        why, hint = None, ""
+        if reads.writes:
+            why, hint = "it writes", "Take the writing out of it: on a hit it would not happen."
+        elif reads.outside:
+            why = f"it reads {', '.join(sorted(reads.outside))}, which its tags do not name"
+            hint = "Add the models to tags=, and __cache_tags__ = () to those that have none."
+        if why and development:
+            raise ConfigurationError(f"{declaration.name} cannot be cached: {why}", hint=hint)
+        if not why and reads.elsewhere:
+            why = "it reads from another server"
+        missing = self.missing(reads.seen | declaration.tables)
+        if not why and missing:
+            why = f"{', '.join(sorted(missing))} not watched: {UPGRADE}"
+        if why and declaration.name not in self._logged:
+            self._logged.add(declaration.name)
+            log.warning("not cached", extra={"function": declaration.name, "reason": why})
+        return why
