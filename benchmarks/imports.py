@@ -60,6 +60,8 @@ def lines(servers: Servers, quick: bool) -> list[str]:
     frame = campaign_frame(rows)
     with fresh(servers, "bench_import") as url, closing(_open(url)) as database:
         return [
+            "## Bulk import",
+            "",
             f"{rows:,} rows of ten columns from a pandas frame. Peers marked * ran on a tenth, "
             "** on a hundredth of the rows, and their time is multiplied.",
             "",

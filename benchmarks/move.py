@@ -202,7 +202,7 @@ def fresh(servers: Servers, name: str) -> Iterator[str]:
         connection.execute(f"drop database if exists {name}")
         connection.execute(f"create database {name}")
         yield servers.postgres_url("owner", name)
-        connection.execute(f"drop database {name} with (force)")
+        connection.execute(f"drop database {name}")
 
 
 def compare(servers: Servers, kind: str, rows: int, rounds: int) -> list[str]:

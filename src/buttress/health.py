@@ -56,7 +56,7 @@ def database(runtime: Runtime) -> Finding:
 
 
 def cache(runtime: Runtime) -> Finding:
-    """The cache's name and version; without a cache everything is slower, and nothing is wrong."""
+    """The cache server's name and version; without it reads are slower, and nothing is wrong."""
 
     def question() -> str:
         from valkey import Valkey, ValkeyError
@@ -68,6 +68,10 @@ def cache(runtime: Runtime) -> Finding:
                 server = cast("dict[str, str]", client.info("server"))
         except (ValkeyError, OSError) as error:
             raise Unavailable("no answer from the cache") from error
+        runtime.cache.start()
+        own = runtime.cache.health()
+        if own.status == "warn":
+            raise Unavailable(own.detail)
         if "valkey_version" in server:
             return f"Valkey {server['valkey_version']}"
         return f"Redis {server['redis_version']}"

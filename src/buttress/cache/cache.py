@@ -29,6 +29,7 @@ from buttress.cache.explain import CacheHealth, Explanation, Mode, explanation
 from buttress.cache.flights import Flights
 from buttress.cache.housekeeping import Housekeeping
 from buttress.cache.memory import Entry, Memory
+from buttress.cache.metrics import CacheCollector
 from buttress.cache.reading import Call
 from buttress.cache.shared import Shared
 from buttress.cache.stats import CacheStats, Counters, History, NamespaceStats, since
@@ -38,6 +39,7 @@ from buttress.cache.watch import is_watched, tables_of, tag
 from buttress.cache.watching import Watching
 from buttress.db.database import Database
 from buttress.settings import CacheSettings
+from buttress.telemetry import collectors
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -102,6 +104,7 @@ class Cache:
         self._memory = Memory(self.settings.memory_bytes, self._evicted)
         self._memories: dict[str, Memory] = {}
         self._counters: dict[str, Counters] = {}
+        self._collector = CacheCollector(self)
         self._direct = Direct(self)
         self._housekeeping = Housekeeping(self)
         self.watching = Watching(database, self.barrier, lambda: self._housekeeping.look())
@@ -118,6 +121,7 @@ class Cache:
         """Have cached functions use this cache; no server is asked before the first use."""
         self._closed = False
         _caches.add(self)
+        collectors.append(self._collector)
         current.opened(self)
 
     def start(self) -> None:
@@ -141,6 +145,8 @@ class Cache:
     def close(self) -> None:
         """Have cached functions run uncached again; closing twice is fine."""
         current.closed(self)
+        if self._collector in collectors:
+            collectors.remove(self._collector)
         self._closed = True
         self.off = NOT_OPEN
         self._housekeeping.stop()

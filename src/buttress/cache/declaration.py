@@ -31,6 +31,8 @@ from buttress.errors import ConfigurationError
 Tag = Model | Rows | str
 Tags = Sequence[Tag] | Callable[..., Iterable[Tag]]
 SESSIONS = (Session, AsyncSession)
+NAMES_KEPT = 10_000
+"""Names in Valkey that are remembered: making one is dear beside using it."""
 
 
 class Declaration:
@@ -76,15 +78,14 @@ class Declaration:
         """The tables it may read; known at declaration, or from the first tags it computes."""
         self._fixed, self._rows = self._split(() if callable(tags) else tags)
         self.tenant_now = tenant if callable(tenant) else None
+        self._names: dict[Hashable, str] = {}
         if not across_tenants:
             for model in self._models():
                 self.refuse_without_tenant(model, tenant)
 
     def key(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Hashable:
         """The key of a call; raises BadInput for an argument that has no value."""
-        values = arguments[1:] if self.has_session else arguments
-        if keywords or len(arguments) != self.count or not self.positional:
-            values = self._complete(values, arguments, keywords)
+        values = self._values(arguments, keywords)
         kinds = tuple(map(type, values))
         if not PLAIN.issuperset(kinds):
             values = tuple(
@@ -94,6 +95,13 @@ class Declaration:
         if self.tenant_now is not None:
             return (self.identity, kinds, values, frozen(self.tenant_now()))
         return (self.identity, kinds, values)
+
+    def _values(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
+        """The values of all parameters but the session, in order."""
+        values = arguments[1:] if self.has_session else arguments
+        if keywords or len(arguments) != self.count or not self.positional:
+            return self._complete(values, arguments, keywords)
+        return values
 
     def _complete(
         self, values: tuple[Any, ...], arguments: tuple[Any, ...], keywords: dict[str, Any]
@@ -117,12 +125,10 @@ class Declaration:
         fixed, rows = self._fixed, self._rows
         if not rows and not callable(self.tags):
             return fixed
-        bound = self.signature.bind(*arguments, **keywords)
-        bound.apply_defaults()
-        values = bound.arguments
+        given = self._values(arguments, keywords)
         if callable(self.tags):
-            passed = list(values.values())[int(self.has_session) :]
-            fixed, rows = self._split(tuple(self.tags(*passed)))
+            fixed, rows = self._split(tuple(self.tags(*given)))
+        values = dict(zip(self.parameters, given, strict=True))
         found = [
             f"{table}/{','.join(columns)}={','.join(value_text(values[p]) for p in parameters)}"
             for table, columns, parameters in rows
@@ -206,7 +212,12 @@ class Declaration:
 
     def shared_name(self, key: Hashable) -> str:
         """The name of a key in Valkey."""
-        return f"{self.namespace}:{digest(key)}"
+        name = self._names.get(key)
+        if name is None:
+            if len(self._names) >= NAMES_KEPT:
+                self._names.clear()
+            name = self._names[key] = f"{self.namespace}:{digest(key)}"
+        return name
 
 
 def _own(model: Model) -> str:

@@ -48,16 +48,14 @@ def upgrade(
 
     Example: buttress migrate upgrade catalog@head
     """
-    from buttress.cache import install
-    from buttress.db import migrations
+    from buttress.deployment import prepare
 
     with owned_database() as (database, sources):
-        done = migrations.upgrade(database, sources, target=target)
-        installed = install(database)
-    tell("applied", done, "the database is up to date")
-    for table in installed.tables:
+        done = prepare(database, sources, target=target)
+    tell("applied", done.revisions, "the database is up to date")
+    for table in done.watched:
         out.print(f"watching {table} for the cache", markup=False)
-    for table in installed.removed:
+    for table in done.unwatched:
         out.print(f"no longer watching {table}", markup=False)
 
 

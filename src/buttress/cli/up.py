@@ -7,6 +7,7 @@ import errno
 import ipaddress
 import signal
 import socket
+import threading
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -87,17 +88,15 @@ class stopping_on_sigterm:  # noqa: N801  # used like a function
 
 def migrate_embedded(runtime: Runtime) -> None:
     """Bring the embedded database up to date; a real one waits for `buttress migrate upgrade`."""
-    from buttress.cache import install
-    from buttress.db.migrations import upgrade
+    from buttress.deployment import prepare
     from buttress.runtime import select_apps
 
     if runtime.settings.database_url.get_secret_value() != "embedded":
         return
     # All installed apps, whichever of them this process starts: the database belongs to all.
     sources = [app.migrations for app in select_apps("")]
-    for revision in upgrade(runtime.owner_database, sources):
+    for revision in prepare(runtime.owner_database, sources).revisions:
         out.print(f"applied {revision.id}: {plain(revision.message)}")
-    install(runtime.owner_database)
 
 
 def serve(runtime: Runtime, listening: socket.socket) -> None:
@@ -114,6 +113,8 @@ def serve(runtime: Runtime, listening: socket.socket) -> None:
             timeout_graceful_shutdown=STOP_SECONDS,
         )
     )
+    warming = threading.Thread(target=runtime.cache.warm, name="buttress-cache-warm", daemon=True)
+    warming.start()
     out.print(f"Buttress is ready at [bold]{address(runtime.settings)}[/bold]  (Ctrl-C stops it)")
     # Once it has closed every connection, uvicorn passes the signal on.
     with contextlib.suppress(KeyboardInterrupt):

@@ -1,10 +1,12 @@
-"""Pictures of a move, as ECharts options; colours come from the theme."""
+"""Pictures of moves and of queries, as ECharts options; colours come from the theme."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, tzinfo
 from typing import Any
 
+from buttress.db.monitor.summary import Step
 from buttress.mover.page import duration
 from buttress.mover.report import TableProof
 from buttress.ui.text import count
@@ -52,6 +54,58 @@ def time_per_phase(seconds: Mapping[str, float]) -> tuple[Chart, int]:
     ]
     chart["series"] = [series]
     return chart, FRAME_PIXELS + ROW_PIXELS * len(phases)
+
+
+def course_of_time(steps: Sequence[Step], zone: tzinfo) -> Chart:
+    """Statements as bars, their p50 and p95 as lines, over the time of day."""
+    moments = [datetime.fromtimestamp(step.start, zone) for step in steps]
+    days = len({moment.date() for moment in moments}) > 1
+    series: list[Chart] = [
+        {
+            "name": "Statements",
+            "type": "bar",
+            "yAxisIndex": 1,
+            "barMaxWidth": 18,
+            "itemStyle": {"opacity": 0.35},
+            "data": [step.count for step in steps],
+        }
+    ]
+    for name, values in (
+        ("p50 ms", [step.p50 for step in steps]),
+        ("p95 ms", [step.p95 for step in steps]),
+    ):
+        series.append(
+            {
+                "name": name,
+                "type": "line",
+                "symbol": "circle",
+                "symbolSize": 5,
+                "data": [round(value, 2) for value in values],
+            }
+        )
+    return {
+        "animation": False,
+        "grid": {"left": 0, "right": 0, "top": 56, "bottom": 4, "containLabel": True},
+        "legend": {"top": 0, "left": 0, "itemWidth": 12, "itemHeight": 12},
+        "tooltip": {"trigger": "axis"},
+        "xAxis": {
+            "type": "category",
+            "data": [f"{moment:%d %b %H:%M}" if days else f"{moment:%H:%M}" for moment in moments],
+            "axisTick": {"show": False},
+        },
+        "yAxis": [
+            {"type": "value", "name": "ms", "splitNumber": 3, "nameTextStyle": {"align": "left"}},
+            {
+                "type": "value",
+                "name": "statements",
+                "splitNumber": 3,
+                "splitLine": {"show": False},
+                "minInterval": 1,
+                "nameTextStyle": {"align": "right"},
+            },
+        ],
+        "series": series,
+    }
 
 
 def frame(names: Sequence[str]) -> Chart:

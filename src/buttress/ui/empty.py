@@ -15,6 +15,19 @@ def nothing_moved() -> None:
         st.caption("The source is only read. The report and its proof will be shown here.")
 
 
+def nothing_cached() -> None:
+    """What to write when no cached function has been called yet."""
+    with st.container(border=True):
+        st.markdown("**Nothing was read through the cache yet.** This makes a function cached:")
+        st.code(
+            "from buttress.cache import cached, rows\n\n"
+            '@cached("products", tags=[rows(Product, "tenant_id")])\n'
+            "def products(session: Session, tenant_id: int) -> list[Line]: ...",
+            language="python",
+        )
+        st.caption("Its table is watched once its model says `__cache_tags__`.")
+
+
 def no_apps() -> None:
     """What to type when no app is installed yet."""
     with st.container(border=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Any
 
 import streamlit as st
@@ -11,8 +12,9 @@ from buttress.db.monitor import summary
 from buttress.db.monitor.facts import Facts, of_deployment, of_process
 from buttress.db.monitor.report import duration, milliseconds
 from buttress.db.monitor.summary import Line
+from buttress.ui.charts import course_of_time
 from buttress.ui.current import current_runtime
-from buttress.ui.text import count, plain
+from buttress.ui.text import count, plain, zone_of
 
 WINDOWS = {"15 minutes": 900.0, "1 hour": 3600.0, "6 hours": 21_600.0, "1 day": 86_400.0}
 HERE, EVERYWHERE = "This process", "All processes"
@@ -24,6 +26,7 @@ GROUPS = {
     "Timed work": summary.work,
 }
 SHOWN = 50
+HEIGHT = 260
 
 
 def show() -> None:
@@ -40,6 +43,7 @@ def show() -> None:
         facts = of_process(runtime.monitor, seconds)
     st.caption(f"Of {facts.source}. No values are kept, only types and sizes of parameters.")
     figures(facts)
+    course(facts)
     for warning in summary.warnings(facts.slot, facts.pool):
         st.warning(plain(warning), icon=":material/warning:")
     repeated(facts)
@@ -54,8 +58,16 @@ def figures(facts: Facts) -> None:
     with st.grid(4, min_column_width=170, border=True):
         st.metric("Statements", count(every.count))
         st.metric("Success", f"{every.success:.2%}")
-        st.metric("p50 / p95", f"{milliseconds(every.p50)} / {milliseconds(every.p95)}")
+        st.metric("p95", milliseconds(every.p95), help=f"p50 {milliseconds(every.p50)}")
         st.metric("Connections in use", f"{pool.checked_out} of {pool.limit}")
+
+
+def course(facts: Facts) -> None:
+    """How many statements there were when, and how long they took."""
+    steps = summary.course(facts.steps)
+    if len(steps) > 1:
+        chart = course_of_time(steps, zone_of(st.context.timezone) or UTC)
+        st.echarts_chart(chart, height=HEIGHT, alt="Statements, their p50 and p95 over time")
 
 
 def repeated(facts: Facts) -> None:

@@ -13,14 +13,28 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def size(number: int) -> str:
+    """`0 B`, `12 kB`, `3.4 MB`."""
+    amount, units = float(number), ["B", "kB", "MB", "GB", "TB"]
+    while amount >= 1000 and len(units) > 1:
+        amount, units = amount / 1000, units[1:]
+    whole = units[0] == "B" or amount >= 10
+    return f"{amount:.{0 if whole else 1}f} {units[0]}"
+
+
 def moment(at: datetime, timezone: str | None = None) -> str:
     """`22 Nov 2026, 16:05` in the reader's time zone, UTC and said so when it is unknown."""
-    try:
-        zone = ZoneInfo(timezone) if timezone else None
-    except (ZoneInfoNotFoundError, ValueError):
-        zone = None
+    zone = zone_of(timezone)
     local = at.astimezone(zone or UTC)
     return f"{local.day} {local:%b %Y, %H:%M}{'' if zone else ' UTC'}"
+
+
+def zone_of(timezone: str | None) -> ZoneInfo | None:
+    """The zone of that name, None when it is unknown."""
+    try:
+        return ZoneInfo(timezone) if timezone else None
+    except (ZoneInfoNotFoundError, ValueError):
+        return None
 
 
 def file_name(path: str) -> str:

@@ -8,7 +8,7 @@ from buttress import health
 from buttress.app import App
 from buttress.errors import ButtressError
 from buttress.telemetry import entering
-from buttress.ui import apps, home, moves, queries
+from buttress.ui import apps, cache, home, moves, queries
 from buttress.ui.current import current_runtime
 from buttress.ui.problems import explain
 from buttress.ui.theme import LOGO, MARK, STYLE
@@ -37,6 +37,7 @@ def sections() -> dict[str, list[st.Page]]:
             moves.page(),
             st.Page(apps.show, title="Apps", icon=":material/apps:", url_path="apps"),
             st.Page(queries.show, title="Queries", icon=":material/speed:", url_path="queries"),
+            st.Page(cache.show, title="Cache", icon=":material/bolt:", url_path="cache"),
         ]
     }
     for app in current_runtime().apps:

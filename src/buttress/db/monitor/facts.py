@@ -9,7 +9,7 @@ from buttress.db.database import Database
 from buttress.db.monitor import rollups
 from buttress.db.monitor.monitor import Monitor
 from buttress.db.monitor.server import Server, look
-from buttress.db.monitor.slot import Pool, Slot
+from buttress.db.monitor.slot import Pool, Slot, merged
 
 DAY_SECONDS = 86_400
 
@@ -26,11 +26,20 @@ class Facts:
     """The same stretch of time a day earlier."""
     server: Server | None = None
     at: float = field(default_factory=time.time)
+    steps: list[Slot] = field(default_factory=list)
+    """What `slot` sums up, in steps of a minute or more; several may lie side by side."""
 
 
 def of_process(monitor: Monitor, seconds: float) -> Facts:
     """The last seconds of this process, up to this moment."""
-    return Facts(monitor.window(seconds), monitor.pool(), "this process")
+    now = time.time()
+    steps = monitor.slots(now - seconds, now)
+    return Facts(
+        merged(steps, start=now - seconds, seconds=seconds),
+        monitor.pool(),
+        "this process",
+        steps=steps,
+    )
 
 
 def of_deployment(database: Database, seconds: float) -> Facts:
@@ -49,4 +58,6 @@ def of_deployment(database: Database, seconds: float) -> Facts:
             f"{number} running {'process' if number == 1 else 'processes'}, "
             f"written {recorded.age_seconds:.0f} s ago"
         )
-    return Facts(recorded.slot, recorded.pool, source, before.slot, look(database))
+    return Facts(
+        recorded.slot, recorded.pool, source, before.slot, look(database), steps=recorded.steps
+    )

@@ -58,6 +58,8 @@ class Recorded:
     """The connections of those."""
     age_seconds: float | None
     """Since the newest was written; None when there is none."""
+    steps: list[Slot]
+    """The same in steps, as they were written, the oldest first."""
 
 
 def write(connection: Connection, process: str, slot: Slot) -> None:
@@ -96,11 +98,13 @@ def read(database: Database, since: float, until: float) -> Recorded:
     live = [
         row for row in newest.values() if now - row.written_at < timedelta(seconds=LIVE_SECONDS)
     ]
+    slots = unpacked(row.payload for row in rows)
     return Recorded(
-        slot=merged(unpacked(row.payload for row in rows), start=since, seconds=until - since),
+        slot=merged(slots, start=since, seconds=until - since),
         processes=tuple(sorted(row.process for row in live)),
         pool=_sum(pool for slot in unpacked(row.payload for row in live) for pool in slot.pools),
         age_seconds=min(((now - row.written_at).total_seconds() for row in rows), default=None),
+        steps=slots,
     )
 
 

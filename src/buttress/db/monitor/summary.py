@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from buttress.db.monitor import histogram
-from buttress.db.monitor.slot import Pool, Series, Slot, Tally
+from buttress.db.monitor.slot import Pool, Series, Slot, Tally, merged
 
 POOL_USAGE = 0.80
 SLOW_PER_MINUTE = 10.0
@@ -84,6 +84,37 @@ def whole(slot: Slot) -> Line:
     """All statements as one line."""
     found = lines(slot, lambda _: "all", work=False)
     return found[0] if found else line("all", [])
+
+
+@dataclass(frozen=True)
+class Step:
+    """The statements of one stretch of time, for a picture."""
+
+    start: float
+    """Seconds of Unix time."""
+    count: int
+    p50: float
+    """Milliseconds."""
+    p95: float
+
+
+def course(slots: Sequence[Slot], *, most: int = 60) -> list[Step]:
+    """What happened when: at most so many steps of equal length, without those that are empty."""
+    if not slots:
+        return []
+    first = min(slot.start for slot in slots)
+    length = max(max(slot.start + slot.seconds for slot in slots) - first, 1.0)
+    seconds = max(length / most, *(slot.seconds for slot in slots))
+    groups: dict[int, list[Slot]] = {}
+    for slot in slots:
+        groups.setdefault(int((slot.start - first) / seconds), []).append(slot)
+    found = []
+    for number, group in sorted(groups.items()):
+        start = first + number * seconds
+        every = whole(merged(group, start=start, seconds=seconds))
+        if every.count:
+            found.append(Step(start, every.count, every.p50, every.p95))
+    return found
 
 
 def lines(slot: Slot, name: Callable[[Series], str], *, work: bool) -> list[Line]:
