@@ -97,6 +97,7 @@ def migrate_embedded(runtime: Runtime) -> None:
     sources = [app.migrations for app in select_apps("")]
     for revision in prepare(runtime.owner_database, sources).revisions:
         out.print(f"applied {revision.id}: {plain(revision.message)}")
+    runtime.cache.look()
 
 
 def serve(runtime: Runtime, listening: socket.socket) -> None:
