@@ -29,10 +29,10 @@ run: setup
 	@$(BIN)/buttress demo
 
 test: setup
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto --dist worksteal
 
 quick: setup
-	@$(BIN)/pytest -m "not slow"
+	@$(BIN)/pytest -n auto --dist worksteal -m "not slow"
 
 check: setup
 	$(BIN)/ruff format --check .
