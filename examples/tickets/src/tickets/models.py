@@ -14,6 +14,7 @@ class Ticket(Base):
     """A question somebody asked."""
 
     __tablename__ = "tickets_ticket"
+    __cache_tags__ = ()  # the cache is told of every change of the table
     __table_args__ = (CheckConstraint("priority IN ('high', 'normal', 'low')", name="priority"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)

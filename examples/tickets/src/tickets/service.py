@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from buttress.cache import cached
 from buttress.errors import BadInput, Conflict, NotFound
 from tickets.models import PRIORITIES, Ticket
 
@@ -52,6 +53,7 @@ def answer_ticket(session: Session, ticket_id: int, text: str) -> Ticket:
     return ticket
 
 
+@cached("tickets figures", tags=[Ticket])
 def figures(session: Session) -> Figures:
     """How many tickets wait, how many of these are urgent, how many were answered."""
     waiting = Ticket.answered_at.is_(None)
