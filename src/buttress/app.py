@@ -1,12 +1,14 @@
-"""What an app is: a name, tables, routes, pages and checks, and where to find them.
+"""What an app is: a name, tables, routes, pages, jobs and checks, and where to find them.
 
     app = App("tickets", title="Support tickets", summary="Who asked what, and is it answered?")
 
 An app is a package. Importing it costs nothing but this object; its modules `models`, `api`,
-`pages` and `checks` are imported when a process needs that surface, and register what they add:
+`pages`, `jobs` and `checks` are imported when a process needs that surface, and register what they
+add:
 
     @app.api.get("/open")                    # api.py, served under /api/tickets/open
     @app.page("Tickets", icon="inbox")       # pages.py, a page of the workspace
+    @app.job                                 # jobs.py, done by workers
     @app.check                               # checks.py, asked by /health/ready
 
 An installed package becomes an app of the deployment through an entry point of the group
@@ -22,7 +24,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
 from buttress.errors import ConfigurationError
 
@@ -31,8 +33,11 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from buttress.db.migration_scripts import MigrationSource
+    from buttress.jobs.declaration import Declared, Job, Step
 
-Surface = Literal["models", "api", "pages", "checks"]
+P = ParamSpec("P")
+R = TypeVar("R")
+Surface = Literal["models", "api", "pages", "jobs", "checks"]
 Endpoint = TypeVar("Endpoint", bound=Callable[..., object])
 Render = TypeVar("Render", bound=Callable[[], None])
 Probe = TypeVar("Probe", bound="Callable[[Session], str | None]")
@@ -163,6 +168,7 @@ class App:
         self._metadata = metadata
         self._pages: list[Page] = []
         self._checks: list[Check] = []
+        self._jobs: Declared | None = None
 
     def __repr__(self) -> str:
         return f"App({self.name!r}, title={self.title!r})"
@@ -181,6 +187,54 @@ class App:
         """Add a health check, named after the function, which raises when something is wrong."""
         self._checks.append(Check(probe.__name__.replace("_", " "), probe))
         return probe
+
+    @overload
+    def job(self, function: Callable[P, R], /) -> Job[P, R]: ...
+
+    @overload
+    def job(
+        self,
+        *,
+        queue: str = ...,
+        timeout_seconds: float | None = ...,
+        schedule: str | None = ...,
+        time_zone: str = ...,
+        catch_up: bool = ...,
+    ) -> Callable[[Callable[P, R]], Job[P, R]]: ...
+
+    def job(self, function: Callable[..., Any] | None = None, **options: Any) -> Any:
+        """Declare a job, named `<app>.<function>`; `buttress.jobs.Job` tells what the options mean.
+
+        Raises
+        ------
+        ConfigurationError
+            The name is taken, or an option cannot be used.
+        """
+        from buttress.jobs.declaration import Declared
+
+        if self._jobs is None:
+            self._jobs = Declared(self.name)
+        declared = self._jobs
+        if function is not None:
+            return declared.job(function, **options)
+        return lambda wrapped: declared.job(wrapped, **options)
+
+    @overload
+    def step(self, function: Callable[..., R], /) -> Step[R]: ...
+
+    @overload
+    def step(
+        self, *, transaction: bool = ..., retries: int = ..., backoff_seconds: float = ...
+    ) -> Callable[[Callable[..., R]], Step[R]]: ...
+
+    def step(self, function: Callable[..., Any] | None = None, **options: Any) -> Any:
+        """Make a function a step of jobs; `buttress.jobs.Step` tells what the options mean."""
+        from buttress.jobs.declaration import Step
+
+        def declare(wrapped: Callable[..., Any]) -> Step[Any]:
+            return Step(f"{self.name}.{wrapped.__name__}", wrapped, **options)
+
+        return declare if function is None else declare(function)
 
     def load(self, surface: Surface) -> None:
         """Import the app's module of that name, if it has one; errors inside it are not hidden."""
@@ -201,6 +255,12 @@ class App:
         """The pages of the app, in the order they were declared."""
         self.load("pages")
         return list(self._pages)
+
+    @property
+    def jobs(self) -> list[Job[Any, Any]]:
+        """The jobs of the app, in the order they were declared."""
+        self.load("jobs")
+        return [] if self._jobs is None else list(self._jobs.jobs.values())
 
     @property
     def checks(self) -> list[Check]:

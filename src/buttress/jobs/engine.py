@@ -1,0 +1,257 @@
+"""DBOS as our engine: the only module that knows it.
+
+Its defaults that would lose or delay work here are set otherwise: a fixed application version (the
+default, a hash of the code, strands the jobs of before a deploy), queues polled ten times a second
+(the default is once), and values stored as JSON (the default is pickle).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dbos import (
+    DBOS,
+    DBOSClient,
+    DBOSConfig,
+    Serializer,
+    SetWorkflowAttributes,
+    SetWorkflowTimeout,
+    SQLAlchemyDatasource,
+)
+from dbos import error as engine_errors
+from dbos._datasource import DatasourceOptions
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from buttress.db.database import Database
+from buttress.db.transactions import noted
+from buttress.errors import BadInput, ButtressError, Conflict, NotFound, Unavailable
+from buttress.jobs import values
+from buttress.jobs.declaration import Step, inside_step
+from buttress.jobs.errors import JobFailed
+from buttress.jobs.tables import SCHEMA
+
+APPLICATION = "buttress"
+VERSION = "1"
+"""The same for all processes and all deploys: a job may go on with newer code."""
+WORKFLOW = "buttress.job"
+SCHEDULED = "buttress.scheduled"
+POLL_SECONDS = 0.1
+ATTEMPTS = 5
+"""How often a job is begun before it is given up: whoever kills its workers must not go on."""
+CLIENT_CONNECTIONS = 5
+
+# It tells of each launch, and prints tracebacks of errors that jobs raise: we log those ourselves.
+logging.getLogger("dbos").setLevel(logging.CRITICAL)
+
+
+class Json(Serializer):
+    """Values as our JSON."""
+
+    def serialize(self, data: Any) -> str:
+        return values.encode(data)
+
+    def deserialize(self, serialized_data: str) -> Any:
+        return values.decode(serialized_data)
+
+    def name(self) -> str:
+        return "buttress_json"
+
+
+def install_engine(database: Database) -> None:
+    """Create or renew the engine's tables; connected as the owner."""
+    DBOS.migrate(_url(database), schema=SCHEMA)
+    SQLAlchemyDatasource.migrate(_url(database), schema=SCHEMA)
+
+
+def open_client(database: Database) -> tuple[DBOSClient, Callable[[], None]]:
+    """What enqueues, lists and cancels, and how to close it."""
+    engine = _system_engine(database, CLIENT_CONNECTIONS)
+    client = DBOSClient(
+        system_database_url=None if engine else _url(database),
+        system_database_engine=engine,
+        dbos_system_schema=SCHEMA,
+        serializer=Json(),
+        application_name=APPLICATION,
+        lazy=True,
+        retry_connection_errors=False,
+    )
+
+    def close() -> None:
+        client.destroy()
+        if engine is not None:
+            engine.dispose()
+
+    return client, close
+
+
+class Execution:
+    """This process's part in doing jobs: the engine's threads and its transactions.
+
+    One at a time in a process: the engine keeps its state in globals.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        executor: str,
+        work: Callable[[str, str, list[Any], dict[str, Any]], Any],
+        *,
+        threads: int,
+    ) -> None:
+        self.database = database
+        self.executor = executor
+        self._system = _system_engine(database, threads + CLIENT_CONNECTIONS)
+        config: DBOSConfig = {
+            "name": APPLICATION,
+            "application_version": VERSION,
+            "executor_id": executor,
+            "dbos_system_schema": SCHEMA,
+            "run_migrations": False,
+            "serializer": Json(),
+            "log_level": "CRITICAL",
+            "scheduler_polling_interval_sec": 5.0,
+        }
+        if self._system is None:
+            config["system_database_url"] = _url(database)
+        else:
+            config["system_database_engine"] = self._system
+        self._dbos = DBOS(config=config)
+        self._data = _data_engine(database, threads)
+        self._datasource = SQLAlchemyDatasource.create(
+            _url(database), engine=self._data, schema=SCHEMA, serializer=Json(),
+            run_migrations=False,
+        )  # fmt: skip
+        self._isolation: DatasourceOptions = {
+            "isolation_level": "READ COMMITTED"
+            if database.backend.name == "postgresql"
+            else "SERIALIZABLE"
+        }
+
+        def job(name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+            return work(DBOS.workflow_id or "", name, args, kwargs)
+
+        def scheduled(at: Any, name: str) -> Any:
+            return work(DBOS.workflow_id or "", name, [], {})
+
+        again = ATTEMPTS - 1
+        self._job = DBOS.workflow(name=WORKFLOW, max_recovery_attempts=again)(job)
+        self._scheduled = DBOS.workflow(name=SCHEDULED, max_recovery_attempts=again)(scheduled)
+
+    def launch(self, queues: dict[str, dict[str, Any]]) -> None:
+        """Begin to take work from the queues."""
+        DBOS.launch()
+        for name, limits in queues.items():
+            DBOS.register_queue(
+                name, polling_interval_sec=POLL_SECONDS, on_conflict="always_update", **limits
+            )
+
+    def start(
+        self, name: str, args: list[Any], kwargs: dict[str, Any], timeout: float | None
+    ) -> Any:
+        """Begin a job here and now, past the queues; the engine's handle."""
+        with SetWorkflowTimeout(timeout), SetWorkflowAttributes({"job": name}):
+            return DBOS.start_workflow(self._job, name, args, kwargs)
+
+    def recover(self, executor: str) -> None:
+        """Put the jobs a dead process was doing back into their queues."""
+        # A private call: the public one would forget how often a job was tried and its key.
+        self._dbos._recover_pending_workflows([executor])
+
+    def step(self, step: Step[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Do a step of the job this thread runs, or return what it returned before."""
+        if step.transaction:
+            options: DatasourceOptions = {"name": step.name, **self._isolation}
+            return self._datasource.run_tx_step(options, self._transaction, step, args, kwargs)
+
+        def call() -> Any:
+            with inside_step():
+                return step.function(*args, **kwargs)
+
+        try:
+            return DBOS.run_step(
+                {
+                    "name": step.name,
+                    "retries_allowed": step.retries > 0,
+                    "max_attempts": step.retries + 1,
+                    "interval_seconds": step.backoff_seconds,
+                    "backoff_rate": 2.0,
+                },
+                call,
+            )
+        except engine_errors.DBOSMaxStepRetriesExceeded as error:
+            last = error.errors[-1] if error.errors else error
+            raise JobFailed(
+                f"step {step.name} failed {step.retries + 1} times, at last with "
+                f"{type(last).__name__}: {last}"
+            ) from last
+
+    def close(self, drain_seconds: int) -> None:
+        """Stop taking work, and wait for what is under way."""
+        DBOS.destroy(workflow_completion_timeout_sec=drain_seconds, destroy_registry=True)
+        self._data.dispose()
+        if self._system is not None:
+            self._system.dispose()
+
+    def _transaction(self, step: Step[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        session: Session = self._datasource.sql_session()
+        with noted(session), inside_step():
+            try:
+                result = step.function(session, *args, **kwargs)
+                session.flush()
+            except DBAPIError as error:
+                # Conflicts and broken connections are the engine's to retry; it knows the driver's.
+                meaning = self.database.backend.explain(error.orig) if error.orig else None
+                if isinstance(meaning, (Conflict, BadInput)):
+                    raise meaning from error
+                raise
+            return result
+
+
+@contextmanager
+def translated(label: str) -> Iterator[None]:
+    """Errors of the engine inside arrive as errors of the house."""
+    try:
+        yield
+    except ButtressError:
+        raise
+    except engine_errors.DBOSNonExistentWorkflowError as error:
+        raise NotFound("there is no such job", hint="See `buttress jobs list`.") from error
+    except engine_errors.DBOSException as error:
+        raise Conflict(str(error)) from error
+    except DBAPIError as error:
+        raise Unavailable(
+            f"the jobs in {label} cannot be reached: {type(error.orig).__name__}",
+            hint="Is the database running, and has `buttress migrate` been run?",
+        ) from error
+
+
+def _url(database: Database) -> str:
+    return database.url.sqlalchemy.render_as_string(hide_password=False)
+
+
+def _system_engine(database: Database, connections: int) -> Engine | None:
+    """The engine's own connections; the driver's errors reach it untranslated, and it retries.
+
+    None for SQLite, where reads of ours take the write lock: there it opens the file itself.
+    """
+    if database.backend.name == "sqlite":
+        return None
+    return _data_engine(database, connections)
+
+
+def _data_engine(database: Database, connections: int) -> Engine:
+    engine = create_engine(
+        database.url.sqlalchemy,
+        connect_args=database.backend.connect_args(),
+        pool_size=connections,
+        max_overflow=connections,
+        pool_pre_ping=True,
+        hide_parameters=True,
+    )
+    database.backend.listen(engine)
+    return engine

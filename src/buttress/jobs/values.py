@@ -1,0 +1,121 @@
+"""Arguments, results and errors of jobs as JSON that comes back as it went in.
+
+Pickle would run whatever somebody writes into the job tables; this only makes values.
+"""
+
+from __future__ import annotations
+
+import base64
+import builtins
+import datetime as dt
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from buttress import errors
+from buttress.errors import BadInput, ButtressError
+from buttress.jobs.errors import JobFailed
+
+TAG = "$"
+PLAIN = (type(None), bool, int, float, str)
+
+_WRITE: dict[type, tuple[str, Callable[[Any], object]]] = {
+    bytes: ("bytes", lambda value: base64.b64encode(value).decode()),
+    dt.datetime: ("datetime", dt.datetime.isoformat),
+    dt.date: ("date", dt.date.isoformat),
+    dt.time: ("time", dt.time.isoformat),
+    dt.timedelta: ("timedelta", lambda v: [v.days, v.seconds, v.microseconds]),
+    Decimal: ("decimal", str),
+    UUID: ("uuid", str),
+}
+_READ: dict[str, Callable[[Any], object]] = {
+    "bytes": base64.b64decode,
+    "datetime": dt.datetime.fromisoformat,
+    "date": dt.date.fromisoformat,
+    "time": dt.time.fromisoformat,
+    "timedelta": lambda parts: dt.timedelta(*parts),
+    "decimal": Decimal,
+    "uuid": UUID,
+    "tuple": lambda parts: tuple(_read(part) for part in parts),
+    "set": lambda parts: {_read(part) for part in parts},
+    "dict": lambda pairs: {_read(key): _read(value) for key, value in pairs},
+    "error": lambda parts: _error(*parts),
+}
+
+
+def encode(value: object) -> str:
+    """The value as JSON.
+
+    Raises
+    ------
+    BadInput
+        It holds something else than plain values, dates, decimals, UUIDs, bytes and collections of
+        them; or it is nested too deeply.
+    """
+    try:
+        return json.dumps(_write(value))
+    except RecursionError:
+        raise BadInput(
+            "the value is nested too deeply to be stored", hint="Store it and pass its key."
+        ) from None
+
+
+def decode(text: str) -> Any:
+    """The value that `encode` was given; errors come back as their own type where it is known."""
+    return _read(json.loads(text))
+
+
+def _write(value: Any) -> object:
+    kind = type(value)
+    if kind in PLAIN:
+        return value
+    if kind is list:
+        return [_write(part) for part in value]
+    if kind is dict:
+        if TAG not in value and all(type(key) is str for key in value):
+            return {key: _write(part) for key, part in value.items()}
+        return {TAG: "dict", "v": [[_write(key), _write(part)] for key, part in value.items()]}
+    if kind in (tuple, set):
+        return {TAG: kind.__name__, "v": [_write(part) for part in value]}
+    if isinstance(value, BaseException):
+        hint = getattr(value, "hint", None)
+        parts = [getattr(value, "kind", kind.__name__), str(value), hint and str(hint)]
+        return {TAG: "error", "v": parts}
+    if kind in _WRITE:
+        name, write = _WRITE[kind]
+        return {TAG: name, "v": write(value)}
+    raise BadInput(
+        f"a value of type {kind.__module__}.{kind.__qualname__} cannot be stored with a job",
+        hint="Pass keys instead of objects, and plain values, dates, decimals, UUIDs or bytes.",
+    )
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_read(part) for part in value]
+    if isinstance(value, dict):
+        if TAG in value:
+            return _READ[value[TAG]](value["v"])
+        return {key: _read(part) for key, part in value.items()}
+    return value
+
+
+def _error(name: str, message: str, hint: str | None) -> Exception:
+    own = getattr(errors, name, None)
+    if isinstance(own, type) and issubclass(own, ButtressError) and name != "MoveMismatch":
+        return own(message, hint=hint)
+    known = getattr(builtins, name, None)
+    if isinstance(known, type) and issubclass(known, Exception) and name not in AWKWARD:
+        return known(message)
+    return JobFailed(message, kind=name, hint=hint)
+
+
+AWKWARD = {
+    "ExceptionGroup",
+    "UnicodeDecodeError",
+    "UnicodeEncodeError",
+    "UnicodeTranslateError",
+}
+"""Built-in errors that cannot be made from a message alone."""

@@ -1,0 +1,108 @@
+"""Workers die, freeze and lose their database; jobs are done once all the same."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import text
+
+from buttress.db.database import Database
+from buttress.jobs import JobFailed, Jobs, Ticket
+from integration import jobs_world
+from integration.jobs_world import end, start_worker, wait_until
+
+Process = subprocess.Popen[bytes]
+
+
+@pytest.fixture
+def url(backend_url: str) -> str:
+    jobs_world.prepare(backend_url)
+    return backend_url
+
+
+@pytest.fixture
+def start(url: str) -> Iterator[Callable[[], Process]]:
+    started: list[Process] = []
+
+    def start() -> Process:
+        started.append(start_worker(url))
+        return started[-1]
+
+    yield start
+    for process in started:
+        end(process)
+
+
+@pytest.fixture
+def jobs(url: str) -> Iterator[Jobs]:
+    database = Database(url)
+    with Jobs(database, lambda: jobs_world.app.jobs) as jobs:
+        yield jobs
+    database.close()
+
+
+def effects(jobs: Jobs) -> list[tuple[int, int]]:
+    with jobs.database.connection(read_only=True) as connection:
+        rows = connection.execute(text("SELECT job, step FROM effect ORDER BY job, step"))
+        return [(row.job, row.step) for row in rows]
+
+
+def enqueue(jobs: Jobs, count: int, seconds: float) -> list[Ticket]:
+    return [jobs.enqueue(jobs_world.three_steps, n, seconds) for n in range(count)]
+
+
+def assert_each_once(jobs: Jobs, tickets: list[Ticket]) -> None:
+    for number, ticket in enumerate(tickets):
+        assert ticket.result(timeout_seconds=40) == number
+    assert effects(jobs) == [(n, step) for n in range(len(tickets)) for step in range(3)]
+
+
+@pytest.mark.slow
+def test_jobs_of_a_killed_worker_are_taken_over_and_each_effect_is_there_once(
+    jobs: Jobs, start: Callable[[], Process]
+) -> None:
+    first = start()
+    tickets = enqueue(jobs, 8, 0.2)
+    wait_until(lambda: len(effects(jobs)) >= 3)
+    start()
+    end(first)
+
+    took = wait_until(lambda: all(t.status().state == "done" for t in tickets))
+
+    assert_each_once(jobs, tickets)
+    assert took < 8
+
+
+@pytest.mark.slow
+def test_a_frozen_worker_that_comes_back_does_no_harm(
+    jobs: Jobs, start: Callable[[], Process]
+) -> None:
+    zombie = start()
+    tickets = enqueue(jobs, 8, 0.2)
+    wait_until(lambda: effects(jobs))
+    zombie.send_signal(signal.SIGSTOP)
+    start()
+    time.sleep(5)
+    zombie.send_signal(signal.SIGCONT)
+
+    assert_each_once(jobs, tickets)
+    time.sleep(1)
+    assert len(effects(jobs)) == 24
+
+
+@pytest.mark.slow
+def test_a_job_that_kills_its_workers_is_given_up(jobs: Jobs, start: Callable[[], Process]) -> None:
+    ticket = jobs.enqueue(jobs_world.poison)
+    for _ in range(7):
+        process = start()
+        wait_until(lambda p=process: p.poll() is not None or ticket.status().state == "given up")
+        if ticket.status().state == "given up":
+            break
+
+    with pytest.raises(JobFailed, match="given up"):
+        ticket.result(timeout_seconds=1)
+    assert ticket.status().attempts <= 7
