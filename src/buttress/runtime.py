@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from buttress.db.embedded import Servers
     from buttress.db.migration_scripts import MigrationSource
     from buttress.db.monitor.monitor import Monitor
+    from buttress.jobs import Jobs
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ class Runtime:
         Where Valkey or Redis listens, password included.
     cache
         What functions declared with `buttress.cache.cached` are read through.
+    jobs
+        Background work: enqueue it, follow it, cancel it.
 
     Raises
     ------
@@ -67,6 +70,7 @@ class Runtime:
     monitor: Monitor
     cache_url: str
     cache: Cache
+    jobs: Jobs
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
@@ -105,6 +109,7 @@ class Runtime:
         from buttress.db.database import Database
         from buttress.db.embedded import start_servers
         from buttress.db.monitor.watching import watching
+        from buttress.jobs import Jobs
 
         settings = self.settings
         app_url = owner_url = settings.database_url.get_secret_value()
@@ -151,6 +156,9 @@ class Runtime:
             development=settings.environment == "development",
         )
         exits.enter_context(self.cache)
+        self.jobs = exits.enter_context(
+            Jobs(self.database, lambda: [job for app in self.apps for job in app.jobs])
+        )
 
 
 def refuse_development_defaults(settings: Settings) -> None:

@@ -65,6 +65,15 @@ class MonitorSettings(BaseModel):
     )
 
 
+class JobSettings(BaseModel):
+    """Who does background work."""
+
+    model_config = ConfigDict(frozen=True)
+
+    worker: bool = Field(True, description="`buttress up` does jobs too, beside `buttress worker`")
+    concurrency: int = Field(10, ge=1, description="jobs one worker does at a time")
+
+
 class Settings(BaseSettings):
     """Settings from environment variables and `.env`, frozen once read.
 
@@ -109,6 +118,7 @@ class Settings(BaseSettings):
     timeouts: TimeoutSettings = Field(default_factory=lambda: TimeoutSettings())
     monitor: MonitorSettings = Field(default_factory=lambda: MonitorSettings())
     cache: CacheSettings = Field(default_factory=lambda: CacheSettings())
+    jobs: JobSettings = Field(default_factory=lambda: JobSettings())
 
     @property
     def replicas(self) -> list[str]:

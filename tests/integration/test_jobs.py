@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from buttress.app import App
 from buttress.db.database import Database
+from buttress.db.embedded import Servers
 from buttress.errors import BadInput, ButtressError, ConfigurationError, Conflict, NotFound
 from buttress.jobs import Job, JobFailed, Jobs, values
 from buttress.jobs.tables import install
@@ -318,3 +319,18 @@ def test_errors_come_back_as_their_own_type() -> None:
 
 class Strange(Exception):
     pass
+
+
+def test_the_role_of_the_apps_does_all_this_in_tables_the_owner_made(
+    servers: Servers, database_url: str
+) -> None:
+    owner = Database(database_url)
+    install(owner)
+    with owner.connection() as connection:
+        connection.execute(text("CREATE TABLE booked (what text)"))
+        name = str(connection.scalar(text("SELECT current_database()")))
+    owner.close()
+    database = Database(servers.postgres_url("app", name))
+    with Jobs(database, lambda: app.jobs) as jobs, Worker(jobs):
+        assert jobs.enqueue(order, "tea", key="k").result(timeout_seconds=10) == [1, "tea"]
+    database.close()

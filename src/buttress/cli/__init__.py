@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from buttress.cli import apps, migrate
+from buttress.cli import apps, jobs, migrate
 from buttress.cli.context import err, out, plain
 from buttress.cli.cutover import cutover
 from buttress.cli.demo import demo
 from buttress.cli.move import move, verify
 from buttress.cli.stats import stats
 from buttress.cli.up import up
+from buttress.cli.worker import worker
 from buttress.errors import ButtressError
 
 INTERRUPTED = 130
@@ -31,8 +32,10 @@ cli.command()(cutover)
 cli.command()(up)
 cli.command()(stats)
 cli.command()(demo)
+cli.command()(worker)
 cli.add_typer(migrate.app, name="migrate")
 cli.add_typer(apps.app, name="apps")
+cli.add_typer(jobs.app, name="jobs")
 
 
 def show_version(wanted: bool) -> None:

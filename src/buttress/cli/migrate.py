@@ -52,11 +52,14 @@ def upgrade(
 
     with owned_database() as (database, sources):
         done = prepare(database, sources, target=target)
+        made = install_jobs(database)
     tell("applied", done.revisions, "the database is up to date")
     for table in done.watched:
         out.print(f"watching {table} for the cache", markup=False)
     for table in done.unwatched:
         out.print(f"no longer watching {table}", markup=False)
+    if made:
+        out.print("made the tables of jobs")
 
 
 @app.command()
@@ -164,6 +167,14 @@ def lint(
     if findings:
         raise typer.Exit(FOUND)
     out.print("nothing unsafe")
+
+
+def install_jobs(database: Database) -> bool:
+    """Make the tables of jobs if an installed app has jobs; whether anything had to be done."""
+    from buttress.jobs.tables import install
+    from buttress.runtime import select_apps
+
+    return any(installed.jobs for installed in select_apps("")) and install(database)
 
 
 def lint_cached_functions() -> list[Uncovered]:

@@ -8,6 +8,7 @@ import ipaddress
 import signal
 import socket
 import threading
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -48,7 +49,8 @@ def up(
         configure_logging(settings)
         with Runtime(settings) as runtime:
             migrate_embedded(runtime)
-            serve(runtime, listening)
+            with working(runtime):
+                serve(runtime, listening)
     err.print("stopped")
 
 
@@ -88,6 +90,7 @@ class stopping_on_sigterm:  # noqa: N801  # used like a function
 
 def migrate_embedded(runtime: Runtime) -> None:
     """Bring the embedded database up to date; a real one waits for `buttress migrate upgrade`."""
+    from buttress.cli.migrate import install_jobs
     from buttress.deployment import prepare
     from buttress.runtime import select_apps
 
@@ -97,7 +100,18 @@ def migrate_embedded(runtime: Runtime) -> None:
     sources = [app.migrations for app in select_apps("")]
     for revision in prepare(runtime.owner_database, sources).revisions:
         out.print(f"applied {revision.id}: {plain(revision.message)}")
+    install_jobs(runtime.owner_database)
     runtime.cache.look()
+
+
+def working(runtime: Runtime) -> AbstractContextManager[None]:
+    """A worker in this process meanwhile, if some app has jobs and the settings allow it."""
+    from buttress.jobs import background
+
+    settings = runtime.settings.jobs
+    if not settings.worker or not any(app.jobs for app in runtime.apps):
+        return contextlib.nullcontext()
+    return background.working(runtime.jobs, concurrency=settings.concurrency)
 
 
 def serve(runtime: Runtime, listening: socket.socket) -> None:
