@@ -13,17 +13,19 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 from xml.etree import ElementTree
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import MetaData, Numeric, func, select
+from sqlalchemy import MetaData, Numeric, func, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from buttress.db.base import Base
@@ -131,7 +133,7 @@ def test_a_select_of_a_model_gives_its_columns(database):
     assert set(read_csv(content)[1].values()) == {"2", ""}
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", list("=+-@＝＋－＠\t\r\n"))
 def test_csv_defuses_texts_and_names_but_no_numbers(start):
     rows = [
         {f"{start}name": f"{start}1", "number": -1, "decimal": Decimal(-1), "infinite": -math.inf}
@@ -146,6 +148,38 @@ def test_csv_defuses_texts_and_names_but_no_numbers(start):
         "infinite": "-Infinity",
     }
     assert read_csv(exported(rows, "csv", defuse=False))[0][f"{start}name"] == f"{start}1"
+
+
+class Sign(Enum):
+    PLUS = "+1"
+
+
+def test_csv_defuses_what_became_text_and_nothing_else():
+    rows = [
+        {
+            "bytes": b"\xf8\0\0",
+            "enum": Sign.PLUS,
+            "number": np.int64(-1),
+            "duration": dt.timedelta(seconds=-1),
+        }
+    ]
+
+    (row,) = read_csv(exported(rows, "csv"))
+
+    assert row == {"bytes": "'+AAA", "enum": "'+1", "number": "-1", "duration": "-1.0"}
+
+
+@pytest.mark.parametrize("format", ["json", "jsonl", "parquet"])
+def test_two_columns_of_one_name_are_refused_where_one_would_be_lost(database, format):
+    statement = text("SELECT 1 AS a, 2 AS b, 3 AS a")
+    with (
+        database.session(read_only=True) as session,
+        pytest.raises(BadInput, match="two columns have the name 'a'"),
+    ):
+        export_chunks(session, statement, format)
+
+    with database.session(read_only=True) as session:
+        assert exported(statement, "csv", session) == b"a,b,a\r\n1,2,3\r\n"
 
 
 def test_csv_has_a_mark_for_excel_when_asked():
@@ -298,7 +332,7 @@ def _reads_back(value: Any, text: str) -> bool:
         case None:
             return text == ""
         case str():
-            risky = value[:1] in ("=", "+", "-", "@", "\t", "\r") and value != ""
+            risky = value[:1] in {*"=+-@＝＋－＠\t\r\n"}
             return text == (f"'{value}" if risky else value)
         case bool():
             return text == str(value).lower()

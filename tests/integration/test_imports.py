@@ -503,6 +503,21 @@ def test_nan_stays_in_float_columns_and_is_null_elsewhere(everything):
     assert (two.f8, two.i4) == (1.0, 2)
 
 
+def test_nan_is_null_in_a_json_column_too(either):
+    rows = [row("a", facts={"x": 1}), row("b", facts=math.nan), row("c", facts=None)]
+
+    import_rows(either, Campaign, rows)
+    import_rows(
+        either,
+        Campaign,
+        pa.table({"day": [DAY], "name": ["d"], "clicks": [1], "facts": [math.nan]}),
+    )
+
+    with either.connection() as connection:
+        found = connection.scalars(text("SELECT facts IS NULL FROM campaign ORDER BY name"))
+        assert [bool(missing) for missing in found] == [False, True, True, True]
+
+
 def test_an_unchanged_file_leaves_no_dead_rows(postgresql):
     rows = [row(f"{n}", spend=n) for n in range(1000)]
     import_rows(postgresql, Campaign, rows)

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import Executable
 
 from buttress.errors import BadInput
-from buttress.exports.rows import open_rows
+from buttress.exports.rows import OpenRows, open_rows
 
 __all__ = ["MEDIA_TYPES", "Format", "Options", "export_chunks", "export_rows"]
 
@@ -31,6 +31,9 @@ MEDIA_TYPES: dict[Format, str] = {
     "json": "application/json",
     "jsonl": "application/x-ndjson",
 }
+
+NAMED_FORMATS = ("parquet", "json", "jsonl")
+"""Formats whose readers find a column by its name alone."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ def export_rows(
     `rows` is a select, run in the session's transaction, or mappings, objects, or an Arrow stream,
     for which the session may be None. A path gets its file when it is complete, in place of the one
     that was there; after an error nothing is left. The format is the path's suffix unless given.
-    Raises `BadInput` for a value that the format cannot hold.
+    Raises `BadInput` for a value that the format cannot hold, and where JSON or Parquet would get
+    two columns of one name.
     """
     if not isinstance(target, str | os.PathLike):
         if format is None:
@@ -83,6 +87,8 @@ def export_chunks(
         )
     options = options or Options()
     opened = open_rows(session, rows)
+    if format in NAMED_FORMATS:
+        _refuse_doubles(opened)
     # What writes the other formats takes memory too.
     match format:
         case "csv":
@@ -101,6 +107,16 @@ def export_chunks(
             from buttress.exports.json import json_chunks
 
             return json_chunks(opened, lines=format == "jsonl", decimals=options.decimals)
+
+
+def _refuse_doubles(rows: OpenRows) -> None:
+    for place, name in enumerate(rows.names):
+        if name in rows.names[:place]:
+            rows.close()
+            raise BadInput(
+                f"two columns have the name {name!r}, and one of them would be lost",
+                hint="Give each column a name of its own, say with .label(…), or export to CSV.",
+            )
 
 
 def _format_of(path: Path) -> Format:

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 from collections.abc import Iterator
+from numbers import Number
 from typing import Any
 
 from buttress.exports.cells import as_text
 from buttress.exports.rows import OpenRows
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = (*"=+-@", *"＝＋－＠", "\t", "\r", "\n")
 """What a spreadsheet takes for the beginning of a formula, or drops before it looks for one."""
+
+NO_TEXT = (Number, dt.date, dt.time, dt.timedelta)
+"""What is written as it is, whatever its sign: numbers and booleans, dates, times, durations."""
 
 
 def csv_chunks(rows: OpenRows, *, defuse: bool, bom: bool) -> Iterator[bytes]:
     """The file piece by piece; the first line has the names.
 
-    NULL is an empty field. Text that starts like a formula gets an apostrophe in front when
-    `defuse` is set; numbers, negative ones too, and dates are written as they are.
+    NULL is an empty field. What starts like a formula gets an apostrophe in front when `defuse` is
+    set, base64 and documents too; numbers, negative ones too, and dates are written as they are.
     """
 
     def cell(value: Any) -> str:
         if value is None:
             return ""
         text = as_text(value)
-        if defuse and isinstance(value, str) and text.startswith(FORMULA_STARTS):
+        if defuse and text.startswith(FORMULA_STARTS) and not isinstance(value, NO_TEXT):
             return f"'{text}"
         return text
 

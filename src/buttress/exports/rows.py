@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -24,12 +24,16 @@ Batch = list[tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class OpenRows:
-    """`types` are known for a select's columns, and `arrow` for an Arrow stream's."""
+    """`types` are known for a select's columns, and `arrow` for an Arrow stream's.
+
+    `close` gives up the rows that were not taken.
+    """
 
     names: list[str]
     batches: Iterator[Batch]
     types: list[TypeEngine[Any] | None]
     arrow: pa.Schema | None = None
+    close: Callable[[], None] = lambda: None
 
 
 def open_rows(session: Session | None, rows: Executable | Iterable[Any]) -> OpenRows:
@@ -56,7 +60,7 @@ def _selected(session: Session, statement: Executable) -> OpenRows:
         known = [_type(column) for column in statement.selected_columns]
         types = known if len(known) == len(names) else types
     batches = ([tuple(row) for row in part] for part in result.partitions(BATCH))
-    return OpenRows(names, batches, types)
+    return OpenRows(names, batches, types, close=result.close)
 
 
 def _type(column: Any) -> TypeEngine[Any] | None:

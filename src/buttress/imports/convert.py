@@ -34,7 +34,7 @@ def is_missing(value: object, kind: Kind) -> bool:
     if value is None or type(value).__name__ in ("NaTType", "NAType"):
         return True
     if isinstance(value, float):
-        return kind not in ("float4", "float8", "json") and math.isnan(value)
+        return kind not in ("float4", "float8") and math.isnan(value)
     return value == "" if isinstance(value, str) and kind not in ("text", "other") else False
 
 
