@@ -65,6 +65,26 @@ class MonitorSettings(BaseModel):
     )
 
 
+class BackupSettings(BaseModel):
+    """Where backups go, how long they stay, and who may make them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    store: str = Field(
+        "", description="a folder, s3://…, gs://… or az://…; empty for `backups` in the data folder"
+    )
+    key: SecretStr = Field(SecretStr(""), description="encrypts backups; keep a copy elsewhere")
+    database_url: SecretStr = Field(
+        SecretStr(""), description="as DATABASE_URL, for a role that sees all rows and may restore"
+    )
+    drill: bool = Field(True, description="prove each backup by a restore right after it was made")
+    before_changes: bool = Field(
+        True, description="back up before a migration and before `move --replace`"
+    )
+    daily: int = Field(30, ge=1, description="days of which the last backup stays")
+    monthly: int = Field(12, ge=0, description="months of which the last backup stays")
+
+
 class JobSettings(BaseModel):
     """Who does background work."""
 
@@ -119,6 +139,7 @@ class Settings(BaseSettings):
     monitor: MonitorSettings = Field(default_factory=lambda: MonitorSettings())
     cache: CacheSettings = Field(default_factory=lambda: CacheSettings())
     jobs: JobSettings = Field(default_factory=lambda: JobSettings())
+    backup: BackupSettings = Field(default_factory=lambda: BackupSettings())
 
     @property
     def replicas(self) -> list[str]:

@@ -1,0 +1,232 @@
+"""One way to dump and restore for both databases."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from buttress.backup import postgresql, sqlite
+from buttress.backup.content import Progress, differences
+from buttress.backup.manifest import DatabaseProperties, Manifest
+from buttress.backup.packing import Key, pack, unpack
+from buttress.backup.postgresql import Dumped
+from buttress.backup.site import Site
+from buttress.backup.store import BLOCK_BYTES, Store
+from buttress.backup.swap import swap
+from buttress.db.url import DatabaseURL
+from buttress.errors import BadInput, Conflict, Unavailable, Unsupported
+
+Archive = IO[bytes]
+
+
+@dataclass(frozen=True)
+class Restored:
+    """Where a backup was restored to."""
+
+    backup: str
+    database: str
+    """Its name, or its file."""
+    kept: str | None
+    """What the database that was replaced is called now."""
+    tables: int
+    rows: int
+    dry_run: bool = False
+
+
+def dump(site: Site, store: Store, name: str, *, key: Key | None, progress: Progress) -> Dumped:
+    """Put the data of a backup into the store; see `postgresql.dump`."""
+    if site.owner.backend == "postgresql":
+        file = f"{name}/{postgresql.FILE}"
+        return postgresql.dump(site.reader, store, file, key=key, progress=progress)
+    with _scratch_folder(site) as folder:
+        copied = folder / sqlite.FILE
+        sqlite.copy(_file(site), copied, progress)
+        file = f"{name}/{sqlite.FILE}"
+        with store.write(file) as target, copied.open("rb") as source:
+            stored = pack(iter(lambda: source.read(BLOCK_BYTES), b""), target, name=file, key=key)
+        return Dumped(
+            sqlite.read_content(copied, progress),
+            DatabaseProperties(),
+            sqlite.revisions(copied),
+            sqlite3.sqlite_version,
+            _sqlite_number(),
+            copied.stat().st_size,
+            stored,
+        )
+
+
+@contextmanager
+def unpacked(site: Site, store: Store, manifest: Manifest, secret: str) -> Iterator[Archive]:
+    """The data of a backup in a file without a name, after every byte was checked.
+
+    Raises
+    ------
+    BadInput
+        A byte is not what was written.
+    ConfigurationError
+        The key is missing or another one.
+    """
+    key = Key.of(manifest.encryption, secret) if manifest.encryption else None
+    if len(manifest.files) != 1:
+        raise BadInput(f"{manifest.id} has {len(manifest.files)} files instead of one")
+    stored = manifest.files[0]
+    with _room(site), tempfile.TemporaryFile(dir=_home(site)) as file:
+        unpack(store.read(stored.name), file, stored=stored, key=key)
+        file.seek(0)
+        yield file
+
+
+def refuse(site: Site, manifest: Manifest, to: str | None) -> None:
+    """Raise what forbids a restore and can be known before it starts."""
+    if manifest.backend != site.owner.backend:
+        raise Unsupported(
+            f"{manifest.id} is a backup of {manifest.backend}, this is {site.owner.backend}",
+            hint="Restore it into a database of its kind, then move it: `buttress move --help`.",
+        )
+    if manifest.backend == "sqlite":
+        if manifest.server_version_number // 1_000_000 > _sqlite_number() // 1_000_000:
+            raise Unsupported(f"{manifest.id} was made by SQLite {manifest.server_version}")
+        if to is not None and Path(to).exists():
+            raise Conflict(f"{to} exists", hint="Choose another name.")
+        return
+    postgresql.refuse_newer(manifest, site.owner)
+    if to is not None and postgresql.exists(site.owner, to):
+        raise Conflict(f"there is a database {to}", hint="Choose another name, or drop it.")
+
+
+def drill(site: Site, manifest: Manifest, archive: Archive, progress: Progress) -> list[str]:
+    """Restore into a scratch database and tell how it differs from the manifest."""
+    refuse(site, manifest, None)
+    if manifest.backend == "sqlite":
+        with _scratch_folder(site) as folder:
+            path = folder / sqlite.FILE
+            _save(archive, path)
+            return _compare_sqlite(manifest, path, progress)
+    with postgresql.scratch(manifest, archive, site.owner, progress=progress) as new:
+        return postgresql.compare(manifest, _as_reader(site, new.label), progress)
+
+
+def restore(
+    site: Site,
+    manifest: Manifest,
+    archive: Archive,
+    *,
+    to: str | None,
+    dry_run: bool,
+    progress: Progress,
+) -> Restored:
+    """Restore beside the live database, compare, and only then swap."""
+    if manifest.backend == "sqlite":
+        return _restore_sqlite(site, manifest, archive, to, dry_run, progress)
+    live = postgresql.name_of(site.owner)
+    name = postgresql.new_name(site.owner, "restore")
+    kept = None
+    with postgresql.restored(manifest, archive, site.owner, name, progress=progress) as new:
+        _refuse_differences(
+            manifest, postgresql.compare(manifest, _as_reader(site, new.label), progress)
+        )
+        if dry_run:
+            postgresql.drop(site.owner, name)
+        elif to is not None:
+            swap(site.admin, new=name, live=to, kept=_kept_name(to))
+        else:
+            kept = _kept_name(live) if postgresql.exists(site.owner, live) else None
+            swap(site.admin, new=name, live=live, kept=_kept_name(live) if kept is None else kept)
+    return _result(manifest, to or live, kept, dry_run)
+
+
+def _restore_sqlite(
+    site: Site,
+    manifest: Manifest,
+    archive: Archive,
+    to: str | None,
+    dry_run: bool,
+    progress: Progress,
+) -> Restored:
+    live = Path(to) if to else _file(site)
+    new = live.with_name(f".{live.name}.{manifest.id}.restore")
+    kept = live.with_name(f"{_kept_name(live.stem)}{live.suffix}")
+    try:
+        _save(archive, new)
+        _refuse_differences(manifest, _compare_sqlite(manifest, new, progress))
+        if dry_run:
+            return _result(manifest, str(live), None, dry_run)
+        replaced = live.exists()
+        sqlite.swap(new, live, kept)
+    finally:
+        new.unlink(missing_ok=True)
+    return _result(manifest, str(live), str(kept) if replaced else None, dry_run)
+
+
+def _result(manifest: Manifest, name: str, kept: str | None, dry_run: bool) -> Restored:
+    content = manifest.content
+    return Restored(manifest.id, name, kept, len(content.tables), content.rows, dry_run)
+
+
+def _refuse_differences(manifest: Manifest, found: list[str]) -> None:
+    if found:
+        raise BadInput(
+            f"what {manifest.id} brings is not what was backed up: {'; '.join(found[:3])}",
+            hint="The live database was left as it was; restore another backup.",
+        )
+
+
+def _compare_sqlite(manifest: Manifest, path: Path, progress: Progress) -> list[str]:
+    sqlite.check(path)
+    return differences(manifest.content, sqlite.read_content(path, progress))
+
+
+def _as_reader(site: Site, label: str) -> DatabaseURL:
+    return postgresql.database_url(site.admin, label.rpartition("/")[2])
+
+
+def _kept_name(name: str) -> str:
+    return f"{name[:35]}_before_{datetime.now(UTC):%Y%m%dt%H%M%S}"
+
+
+def _sqlite_number() -> int:
+    major, minor, patch = sqlite3.sqlite_version_info
+    return major * 1_000_000 + minor * 1000 + patch
+
+
+def _file(site: Site) -> Path:
+    assert site.owner.path is not None
+    return site.owner.path
+
+
+def _save(archive: Archive, path: Path) -> None:
+    archive.seek(0)
+    with path.open("wb") as file:
+        while block := archive.read(BLOCK_BYTES):
+            file.write(block)
+
+
+def _home(site: Site) -> Path:
+    site.home.mkdir(parents=True, exist_ok=True)
+    return site.home
+
+
+@contextmanager
+def _scratch_folder(site: Site) -> Iterator[Path]:
+    with _room(site), tempfile.TemporaryDirectory(dir=_home(site), prefix="backup-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _room(site: Site) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Unavailable(
+                f"no space left in {site.home} to unpack a backup",
+                hint="Free some there, or point BUTTRESS_HOME elsewhere; nothing was changed.",
+            ) from error
+        raise

@@ -1,0 +1,189 @@
+"""What a backup says of itself: one JSON file beside its data, written last."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Generic, Literal, TypeVar
+
+import msgspec
+
+from buttress.errors import BadInput, Unsupported
+
+FORMAT = 1
+PRODUCT = "buttress backup"
+
+
+class TableContent(msgspec.Struct, frozen=True):
+    """One table's rows: how many, and the sum mod 2^64 of xxh3 over each, so that order is
+    free."""
+
+    schema: str
+    name: str
+    rows: int
+    digest: str
+
+    @property
+    def label(self) -> str:
+        """As people write it."""
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
+class Content(msgspec.Struct, frozen=True):
+    """All that a restore has to bring back, in a form that can be compared."""
+
+    tables: list[TableContent] = []
+    sequences: dict[str, int] = {}
+    """The last value each sequence that was used had given out."""
+    objects: list[str] = []
+    """Tables, columns, indexes, constraints, policies, triggers, grants …, by kind and name."""
+
+    @property
+    def rows(self) -> int:
+        """Of all tables."""
+        return sum(table.rows for table in self.tables)
+
+
+class StoredFile(msgspec.Struct, frozen=True):
+    """A file of the backup as it lies in the store."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+class Encryption(msgspec.Struct, frozen=True):
+    """How the key is derived from the secret, and how to see that it is the right one."""
+
+    salt: str
+    check: str
+    cipher: str = "AES-256-GCM"
+
+
+class Privilege(msgspec.Struct, frozen=True):
+    """A right on the database itself, which no dump carries."""
+
+    grantee: str
+    privilege: str
+    grantable: bool
+
+
+class DatabaseProperties(msgspec.Struct, frozen=True):
+    """What belongs to the database and not to anything in it."""
+
+    encoding: str = "UTF8"
+    privileges: list[Privilege] | None = None
+    """`None`: PostgreSQL's defaults."""
+    settings: list[str] = []
+    """As `name=value`, set by ALTER DATABASE."""
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """Everything about one backup; holds no secret and no value of a row."""
+
+    id: str
+    backend: Literal["postgresql", "sqlite"]
+    database: str
+    server_version: str
+    server_version_number: int
+    """As PostgreSQL counts: 180006 is 18.6; SQLite 3054000 is 3.54.0."""
+    revisions: list[str]
+    """The newest migration of each app."""
+    content: Content
+    properties: DatabaseProperties
+    database_bytes: int
+    started_at: str
+    seconds: float
+    by: str
+    reason: str
+    written_by: str
+    files: list[StoredFile]
+    encryption: Encryption | None
+    product: str = PRODUCT
+    format: int = FORMAT
+
+    @property
+    def stored_bytes(self) -> int:
+        """What it takes in the store."""
+        return sum(file.bytes for file in self.files)
+
+
+class Drill(msgspec.Struct, frozen=True):
+    """A restore into a scratch database that was compared with the manifest."""
+
+    backup: str
+    manifest: str
+    """Checksum of the manifest it was compared with."""
+    at: str
+    seconds: float
+    server_version: str
+    tables: int
+    rows: int
+    differences: list[str]
+    """Empty when everything arrived."""
+
+
+Document = TypeVar("Document", Manifest, Drill)
+
+
+class _Signed(msgspec.Struct, Generic[Document], frozen=True):
+    checksum: str
+    content: Document
+
+
+class _Head(msgspec.Struct, frozen=True):
+    product: str = ""
+    format: int = 0
+
+
+class _SignedHead(msgspec.Struct, frozen=True):
+    content: _Head
+
+
+def checksum(document: Manifest | Drill) -> str:
+    """What changes when anything in it does."""
+    return hashlib.sha256(msgspec.json.encode(document)).hexdigest()
+
+
+def encode(document: Manifest | Drill) -> bytes:
+    """As JSON with its own checksum."""
+    return msgspec.json.format(
+        msgspec.json.encode({"checksum": checksum(document), "content": document}), indent=1
+    )
+
+
+def decode(data: bytes, kind: type[Document], *, name: str) -> Document:
+    """Read what `encode` wrote, to the byte.
+
+    Raises
+    ------
+    BadInput
+        It is not what was written.
+    Unsupported
+        A newer Buttress wrote it.
+    """
+    damaged = BadInput(
+        f"{name} is damaged", hint="Restore another backup; `buttress backup list` names them."
+    )
+    if kind is Manifest:
+        _refuse_strangers(data, name, damaged)
+    try:
+        signed: _Signed[Document] = msgspec.json.decode(data, type=_Signed[kind])  # type: ignore[valid-type]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise damaged from None
+    if encode(signed.content) != data:
+        raise damaged
+    return signed.content
+
+
+def _refuse_strangers(data: bytes, name: str, damaged: BadInput) -> None:
+    try:
+        head = msgspec.json.decode(data, type=_SignedHead).content
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise damaged from None
+    if head.product != PRODUCT:
+        raise BadInput(f"{name} is no manifest of a Buttress backup")
+    if head.format > FORMAT:
+        raise Unsupported(
+            f"{name} has format {head.format}, this version reads up to {FORMAT}",
+            hint="Upgrade Buttress; if it is the newest, the file is damaged.",
+        )

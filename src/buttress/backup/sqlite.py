@@ -1,0 +1,161 @@
+"""SQLite: a copy by its online backup, digested where it lies, and swapped by a rename."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import struct
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import xxhash
+
+from buttress.backup.content import Progress
+from buttress.backup.manifest import Content, TableContent
+from buttress.db.catalogue import quoted
+from buttress.db.migration_scripts import VERSION_TABLE
+from buttress.errors import BadInput, Conflict, NotFound, Unavailable
+
+FILE = "database.sqlite"
+PAGES = 4096
+BUSY_SECONDS = 5.0
+
+
+def copy(source: Path, copied: Path, progress: Progress) -> None:
+    """Copy a database that may be written meanwhile, then check the copy.
+
+    Raises
+    ------
+    NotFound
+        There is no such file.
+    BadInput
+        It is no database, or it is damaged.
+    """
+    if not source.exists():
+        raise NotFound(f"there is no {source}", hint="Check DATABASE_URL.")
+    with (
+        explained(source),
+        closing(_open(source, read_only=True)) as live,
+        closing(sqlite3.connect(copied)) as copy_of_it,
+    ):
+        live.backup(
+            copy_of_it,
+            pages=PAGES,
+            progress=lambda _, left, total: progress("copy", total - left, total),
+        )
+        # One file, whatever mode the source is in.
+        copy_of_it.execute("PRAGMA journal_mode = DELETE")
+    check(copied)
+
+
+def check(path: Path) -> None:
+    """Raises BadInput unless SQLite finds the file whole."""
+    with explained(path), closing(_open(path, read_only=True)) as connection:
+        found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(3)")]
+    if found != ["ok"]:
+        raise BadInput(
+            f"{path.name} is damaged: {found[0]}", hint="Restore a backup made before that."
+        )
+
+
+def read_content(path: Path, progress: Progress) -> Content:
+    """Count and digest every table of a file that nobody writes."""
+    with explained(path), closing(_open(path, read_only=True)) as connection:
+        connection.text_factory = bytes
+        objects = connection.execute(
+            "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master ORDER BY 1, 2"
+        ).fetchall()
+        # A virtual table keeps its rows in tables of its own, which are listed too.
+        tables = [
+            name.decode()
+            for kind, name, _, definition in objects
+            if kind == b"table" and not definition.upper().startswith(b"CREATE VIRTUAL")
+        ]
+        contents = []
+        for name in tables:
+            contents.append(_digest(connection, name))
+            progress("digests", len(contents), len(tables))
+        return Content(
+            contents,
+            {},
+            [b" ".join(row).decode(errors="backslashreplace") for row in objects],
+        )
+
+
+def _digest(connection: sqlite3.Connection, table: str) -> TableContent:
+    rows = total = 0
+    for row in connection.execute(f"SELECT * FROM {quoted(table)}"):
+        rows += 1
+        total += xxhash.xxh3_64_intdigest(b"".join(map(_as_bytes, row)))
+    return TableContent("", table, rows, f"{total & 0xFFFFFFFFFFFFFFFF:016x}")
+
+
+def _as_bytes(value: object) -> bytes:
+    """A value with its type and length, so that no two rows read the same."""
+    match value:
+        case None:
+            return b"n"
+        case int():
+            return b"i" + str(value).encode() + b";"
+        case float():
+            return b"f" + struct.pack(">d", value)
+    assert isinstance(value, bytes)
+    return b"b" + str(len(value)).encode() + b":" + value
+
+
+def revisions(path: Path) -> list[str]:
+    """The newest applied migration of each app."""
+    with explained(path), closing(_open(path, read_only=True)) as connection:
+        known = connection.execute(
+            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (VERSION_TABLE,)
+        ).fetchone()
+        if known is None:
+            return []
+        found = connection.execute(f"SELECT version_num FROM {quoted(VERSION_TABLE)}").fetchall()
+        return sorted(str(revision) for (revision,) in found)
+
+
+def swap(new: Path, live: Path, kept: Path) -> None:
+    """Put `new` in the place of `live`, which stays as `kept`; `live` is there at every moment.
+
+    Raises
+    ------
+    Conflict
+        Another program has it open.
+    """
+    if live.exists():
+        with explained(live), closing(_open(live, read_only=False)) as connection:
+            # Works for the only user of the file, and leaves no log beside it.
+            connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+        kept.hardlink_to(live)
+    new.replace(live)
+    handle = os.open(live.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _open(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    mode = "ro" if read_only else "rw"
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS
+    )
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite says into an error with a cure."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "") or ""
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise Conflict(
+                f"{path} is in use by another program",
+                hint="Stop it, then do it again; the file was left as it was.",
+            ) from error
+        if name in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
+            raise BadInput(f"{path} is no SQLite database, or it is damaged") from error
+        raise Unavailable(f"{path}: {error}") from error
