@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from typing import Any
 
 import psycopg
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from buttress.db.database import Database
+from buttress.db.self_committing import commits_itself
 from buttress.errors import Conflict, ConnectionLost, TransactionUndone
 from buttress.settings import TimeoutSettings
 
@@ -147,11 +149,90 @@ def test_a_commit_that_is_interrupted_says_that_its_outcome_is_unknown(database,
     assert "may have been committed" in caught.value.hint
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_lost_commit_counts_as_a_write_of_its_caller(database, read_only):
+    url = database.url.conninfo
+    with closing(Database(url, replica_urls=[url])) as followed:
+        killer = Killer(followed)
+        killer.listen(followed.engine)
+        killer.words = ["COMMIT"]
+
+        with (
+            suppress(ConnectionLost),
+            followed.session(read_only=read_only) as session,
+        ):
+            session.execute(text("SELECT 1" if read_only else "INSERT INTO entry VALUES (1)"))
+
+        assert killer.words == []
+        assert followed.replicas.bookmark.wrote is not read_only
+
+
 def test_the_end_of_a_read_only_session_cannot_be_lost(database, killer):
     killer.words = ["COMMIT"]
 
     assert entries(database) == []
     assert killer.words == []
+
+
+@pytest.mark.parametrize("place", ["first", "second"])
+@pytest.mark.parametrize("comment", ["", " /* 'a; */", " -- it's"])
+def test_a_statement_that_commits_itself_is_sent_once(database, killer, place, comment):
+    killer.words = ["INSERT"]
+    tries = []
+
+    def work(session: Any) -> None:
+        tries.append(1)
+        if place == "second":
+            session.execute(text("SELECT 1"))
+        statement = f"/* of ours */ INSERT INTO entry VALUES (1);{comment}\nCOMMIT; SELECT 2"
+        session.connection().exec_driver_sql(statement)
+
+    with pytest.raises(ConnectionLost) as caught:
+        database.retry(work)
+
+    assert caught.value.commit_unknown
+    assert tries == [1]
+    assert sum("INSERT" in statement for statement in killer.sent) == 1
+
+
+def test_a_text_that_ends_its_own_connection_after_a_commit_is_done_once(database):
+    end = "SELECT pg_terminate_backend(pg_backend_pid())"
+
+    with pytest.raises(ConnectionLost), database.connection() as connection:
+        connection.exec_driver_sql(f"INSERT INTO entry VALUES (1); COMMIT; {end}")
+
+    assert entries(database) == [1]
+
+
+def test_one_statement_that_only_looks_like_several_is_sent_again(database, killer):
+    killer.words = ["SELECT"]
+
+    with database.connection() as connection:
+        answer = connection.exec_driver_sql(
+            "SELECT 'a; COMMIT', $b$; COMMIT$b$, 1 AS \";\" -- ; COMMIT\n; /* ; */ -- end",
+            execution_options={"no_parameters": True},
+        )
+        assert answer.one() == ("a; COMMIT", "; COMMIT", 1)
+
+
+@pytest.mark.parametrize(
+    ("sql", "may_commit"),
+    [
+        *[
+            (f"-- so\n {word} x", True)
+            for word in ("COMMIT", "call", "Do", "END", "BEGIN", "ABORT")
+        ],
+        *[("PREPARE TRANSACTION 'x'", True), ("PREPARE x AS SELECT 1", False)],
+        *[("START TRANSACTION", True), (";;ROLLBACK", True), ("SELECT 1;;; ", False)],
+        *[("SELECT E'\\'; COMMIT; --'", False), ("SELECT '\\'; COMMIT; --'", True)],
+        *[("SELECT $1 || $a$;$a$", False), ("SELECT $a$; $b$ $a$; COMMIT --$b$", True)],
+        *[("/* /* */ ' */ ; COMMIT; --'", True), ("/* x */ SELECT 1; -- y", False)],
+        *[("SELECT 'open; COMMIT", True), ("SAVEPOINT a", False), ("committed", False)],
+        *[("do_it; SELECT 1", True), ("SELECT a$b$ FROM t; COMMIT; SELECT a$b$", True)],
+    ],
+)
+def test_what_may_commit_by_itself_is_told_by_its_text(sql, may_commit):
+    assert commits_itself(sql) is may_commit
 
 
 def test_statements_outside_a_transaction_are_sent_once(database, killer):

@@ -11,6 +11,7 @@ next: the one under way may have looked before that reader's question began.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
@@ -21,6 +22,8 @@ from queue import SimpleQueue
 from buttress.cache.snapshot import Snapshot
 from buttress.cache.watch import EVERYTHING
 from buttress.errors import ButtressError, Unavailable
+
+log = logging.getLogger(__name__)
 
 MOST_TAGS = 200_000
 """With more tags remembered than this, all are forgotten, and every entry with them."""
@@ -180,7 +183,10 @@ class Barrier(ABC):
 
     def _serve(self, asked: SimpleQueue[Round | None]) -> None:
         while (mine := asked.get()) is not None:
-            self._lead(mine)
+            try:
+                self._lead(mine)
+            except Exception:  # this thread must live: others wait for it
+                log.exception("the barrier failed")
             for loop, event in list(mine.loops.items()):
                 with suppress(RuntimeError):  # the loop was closed meanwhile
                     loop.call_soon_threadsafe(event.set)

@@ -30,6 +30,8 @@ NEVER = 2**62
 _BARRIER = """
 select pg_current_snapshot()::text, pg_current_wal_insert_lsn()::text,
     (select horizon::text from {schema}.buttress_cache_state),
+    (select identity::text || extract(epoch from pg_postmaster_start_time())::text
+        from {schema}.buttress_cache_state),
     (select json_agg(json_build_array(xid::text::bigint, tag)) from (
         select xid, tag from {schema}.buttress_cache_change where xid >= $1::xid8
         union all
@@ -43,8 +45,8 @@ _ABOUT = """, exists (
             and tag = any($5::text[]))
 """
 _SERVER = """
-select n.nspname, s.identity::text, pg_postmaster_start_time()::text, d.oid::text,
-    pg_is_in_recovery()
+select n.nspname, s.identity::text || extract(epoch from pg_postmaster_start_time())::text,
+    d.oid::text, pg_is_in_recovery()
 from buttress_cache_state s, pg_class c join pg_namespace n on n.oid = c.relnamespace,
     pg_database d
 where c.oid = 'buttress_cache_state'::regclass and d.datname = current_database()
@@ -61,6 +63,8 @@ class Server:
     schema: str
     epoch: str
     """Changes with the server, its timeline, its start and the database: nothing outlives it."""
+    sign: bytes
+    """By which each answer tells whether it comes from the same server and database."""
 
 
 @dataclass
@@ -160,7 +164,10 @@ class PostgreSQLBarrier(Barrier):
             else (b"%d" % before.xmax, _array(before.running))
         )
         answer = wire.ask(self._about if about else self._plain, (*since, *about))
-        snapshot_text, position, horizon, changes = answer[:4]
+        snapshot_text, position, horizon, sign, changes = answer[:5]
+        if self.server is not None and sign != self.server.sign:
+            # Behind a pooler this connection outlives the server it led to.
+            raise Unavailable("another server answers than before")
         if snapshot_text is None or position is None or horizon is None:
             raise Unavailable("the change log is empty", hint="Run `buttress migrate upgrade`.")
         snapshot = Snapshot.parse(snapshot_text.decode())
@@ -171,7 +178,7 @@ class PostgreSQLBarrier(Barrier):
         self.number = reading.number
         if self.on_reading is not None:
             self.on_reading(_position(position), reading)
-        return reading, bool(about) and answer[4] != b"f"
+        return reading, bool(about) and answer[5] != b"f"
 
     def _note_changes(
         self, reading: Reading, changes: bytes | None, before: Snapshot | None
@@ -232,16 +239,17 @@ def _server(wire: Wire) -> Server:
         # Statistics of the log are always behind, and its plan is always the same.
         connection.execute("set enable_seqscan = off; set plan_cache_mode = force_generic_plan")
     found = connection.execute(_SERVER).fetchone()
-    assert found is not None
-    schema, identity, started, database, standby = found
+    if found is None:
+        raise Unavailable("the change log has no state", hint="Run `buttress migrate upgrade`.")
+    schema, sign, database, standby = found
     if standby:
         raise Unavailable("the cache was connected to a standby, not to the primary")
     try:
         control = connection.execute(_CONTROL).fetchone() or ()
     except psycopg.errors.InsufficientPrivilege:
         control = ()  # the start time and the log's own identity tell servers apart as well
-    told = "|".join(map(str, (identity, started, database, *control)))
-    return Server(schema, blake2b(told.encode(), digest_size=8).hexdigest())
+    told = "|".join(map(str, (sign, database, *control)))
+    return Server(schema, blake2b(told.encode(), digest_size=8).hexdigest(), sign.encode())
 
 
 def _position(text: bytes) -> int:

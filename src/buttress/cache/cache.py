@@ -38,7 +38,7 @@ from buttress.cache.warming import Warmed, call_again, warm
 from buttress.cache.watch import is_watched, tables_of, tag, watches
 from buttress.cache.watching import Watching
 from buttress.db.database import Database
-from buttress.settings import CacheSettings
+from buttress.settings import CacheSettings, PoolSettings
 from buttress.telemetry import collectors
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,14 @@ class Cache:
         self._collector = CacheCollector(self)
         self._direct = Direct(self)
         self._housekeeping = Housekeeping(self)
-        self.watching = Watching(database, self.barrier, lambda: self._housekeeping.look())
+        # Not from the pool of those who wait for it: they hold its connections.
+        self.own = Database(
+            database.url,
+            pool=PoolSettings.model_validate({"size": 1, "overflow": 1}),
+            timeouts=database.timeouts,
+            application_name="buttress cache",
+        )
+        self.watching = Watching(self.own, self.barrier, lambda: self._housekeeping.look())
         self._refreshing = ThreadPoolExecutor(2, thread_name_prefix="buttress-cache-refresh")
 
     def __enter__(self) -> Cache:
@@ -152,6 +159,7 @@ class Cache:
         self._housekeeping.stop()
         self._refreshing.shutdown(wait=True, cancel_futures=True)
         self.barrier.close()
+        self.own.close()
         self.shared.close()
         _caches.discard(self)
 
@@ -196,7 +204,7 @@ class Cache:
         What stands behind a colon is passed over: `products:*` clears all of `products`.
         """
         wanted = pattern.partition(":")[0]
-        names = {entry.declaration.namespace for entry in current.registered}
+        names = {entry.declaration.namespace for entry in current.registered()}
         found = sorted(n for n in names | set(self._counters) if fnmatchcase(n, wanted))
         if found:
             self.invalidate(*(f"~{name}" for name in found))
@@ -207,11 +215,14 @@ class Cache:
 
         It counts from the return of this call, like a committed write.
         """
+        self._tell(self.database, tags)
+
+    def _tell(self, database: Database, tags: Iterable[Tag]) -> None:
         names: list[str] = []
         for one in tags:
             names += [one] if isinstance(one, str) else _names(one)
         if self.backend == "postgresql":
-            with self.database.connection() as connection:
+            with database.connection() as connection:
                 connection.execute(
                     text("SELECT buttress_cache_invalidate(CAST(:tags AS text[]))"),
                     {"tags": names},
@@ -343,11 +354,11 @@ class Cache:
 
     def prove(self) -> None:
         """Have the WAL watch see a commit before it is trusted."""
-        if self.off or self.wal.proven or self.backend != "postgresql":
+        if self.off or self.wal.proven or not self.watching.any:
             return
         self.barrier.ask()
         if not self.wal.refused:
-            self.wal.prove(self.barrier.ask, lambda: self.invalidate("~self-test"))
+            self.wal.prove(self.barrier.ask, lambda: self._tell(self.own, ["~self-test"]))
 
     def start_anew(self) -> None:
         """In a forked child: keep nothing that belongs to the parent's threads and sockets."""

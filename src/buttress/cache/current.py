@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +16,15 @@ if TYPE_CHECKING:
 class Registered:
     """A declared function and, while a cache is open, what ties it to that cache."""
 
-    __slots__ = ("bound", "declaration")
+    __slots__ = ("__weakref__", "bound", "declaration")
 
     def __init__(self, declaration: Declaration) -> None:
         self.declaration = declaration
         self.bound: Bound | None = None
 
 
-registered: list[Registered] = []
+_registered: weakref.WeakSet[Registered] = weakref.WeakSet()
+_registering = threading.Lock()
 warming: list[tuple[Callable[..., Any], Declaration, tuple[Any, ...], dict[str, Any]]] = []
 """Calls to be made when a process starts, without their sessions."""
 _open: list[Cache] = []
@@ -30,10 +33,17 @@ _open: list[Cache] = []
 def register(declaration: Declaration) -> Registered:
     """Note a function at declaration; it is bound when a cache is open already."""
     entry = Registered(declaration)
-    registered.append(entry)
-    if _open:
-        entry.bound = _open[-1].bind(declaration)
+    with _registering:
+        _registered.add(entry)
+        if _open:
+            entry.bound = _open[-1].bind(declaration)
     return entry
+
+
+def registered() -> list[Registered]:
+    """The functions declared and still in use: a script that runs again declares them anew."""
+    with _registering:
+        return list(_registered)
 
 
 def opened(cache: Cache) -> None:
@@ -50,5 +60,5 @@ def closed(cache: Cache) -> None:
 
 
 def _bind() -> None:
-    for entry in registered:
+    for entry in registered():
         entry.bound = _open[-1].bind(entry.declaration) if _open else None

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
+from buttress.cache.identity import identity_of
 from buttress.cache.keys import PLAIN, digest, frozen
 from buttress.cache.values import Codec
 from buttress.cache.watch import (
@@ -18,6 +19,7 @@ from buttress.cache.watch import (
     full_name,
     is_watched,
     mapper,
+    models_named,
     row_columns,
     table_of,
     tables_of,
@@ -71,17 +73,19 @@ class Declaration:
         }
         self.count = len(parameters) + int(self.has_session)
         self.codec = Codec(hints.get("return"), self.name)
-        self.identity = f"{self.name}:{version}:{self.codec.schema}"
+        self.identity = identity_of(function, namespace, version, self.codec.schema, tags)
         """What tells this function's values from all others, also those of another version."""
         self.tags = tags
+        self.tenant, self.across_tenants = tenant, across_tenants
         self.tables = frozenset(table for model in self._models() for table in tables_of(model))
         """The tables it may read; known at declaration, or from the first tags it computes."""
         self._fixed, self._rows = self._split(() if callable(tags) else tags)
         self.tenant_now = tenant if callable(tenant) else None
         self._names: dict[Hashable, str] = {}
-        if not across_tenants:
-            for model in self._models():
-                self.refuse_without_tenant(model, tenant)
+        self.tells_tenant = across_tenants or bool(
+            tenant or any(tenant_column(model) for model in self._models())
+        )
+        """Whether values of different tenants can be told apart, or need not be."""
 
     def key(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Hashable:
         """The key of a call; raises BadInput for an argument that has no value."""
@@ -141,9 +145,11 @@ class Declaration:
             return None
         return arguments[0] if arguments else keywords[next(iter(self.signature.parameters))]
 
-    def refuse_without_tenant(self, model: Model, tenant: object = None) -> None:
+    def _refuse_without_tenant(self, model: Model) -> None:
         """Raise ConfigurationError when the model's rows have an owner and the key has none."""
-        column = tenant_column(model)
+        column, tenant = tenant_column(model), self.tenant
+        if self.across_tenants:
+            return
         wanted = tenant if isinstance(tenant, str) else column
         if column is None or callable(tenant) or wanted in self.parameters:
             return
@@ -161,6 +167,8 @@ class Declaration:
         fixed: list[str] = [f"~{self.namespace}"]
         rows = []
         for one in tags:
+            for model in _models_of(one):
+                self._refuse_without_tenant(model)
             if isinstance(one, str):
                 fixed.append(one)
             elif isinstance(one, Rows):
@@ -218,6 +226,14 @@ class Declaration:
                 self._names.clear()
             name = self._names[key] = f"{self.namespace}:{digest(key)}"
         return name
+
+
+def _models_of(one: Tag) -> list[Model]:
+    if isinstance(one, Rows):
+        return [one.model]
+    if isinstance(one, str):
+        return models_named(one.partition("/")[0])
+    return [one]
 
 
 def _own(model: Model) -> str:

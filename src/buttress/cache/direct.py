@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,6 +11,7 @@ import msgspec
 
 from buttress.cache.barrier import Reading
 from buttress.cache.barrier_postgresql import PostgreSQLBarrier
+from buttress.cache.coverage import computing
 from buttress.cache.declaration import Tag
 from buttress.cache.keys import digest, frozen
 from buttress.cache.memory import OVERHEAD_BYTES, Entry
@@ -96,33 +97,38 @@ class Direct:
             return default
         try:
             reading = cache.armed() or cache.barrier.ask()
-            encoded = self._encoded(namespace, key, reading)
+            found = self._encoded(namespace, key, reading)
         except Unavailable:
-            encoded = None
-        if encoded is None:
+            found = None
+        if found is None:
             counters.misses.add()
             return default
+        encoded, tags = found
         counters.hits.add()
+        for reads in computing.get():
+            reads.tables(frozenset(name.partition("/")[0] for name in tags if name[0] != "~"))
         return msgspec.msgpack.decode(encoded, type=kind)
 
     def tag(self, namespace: str, key: Hashable) -> str:
         """The tag every entry under that key has."""
         return f"~{namespace}/{digest(frozen(key))}"
 
-    def _encoded(self, namespace: str, key: Hashable, reading: Reading) -> bytes | None:
+    def _encoded(
+        self, namespace: str, key: Hashable, reading: Reading
+    ) -> tuple[bytes, Sequence[str]] | None:
         cache = self._cache
         memory, inner = cache.memory_of(namespace), self._key(namespace, key)
         entry = memory.entries.get(inner)
         if entry is not None:
             if time.monotonic() < entry.expires and cache.barrier.valid(entry.stamp, entry.tags):
                 entry.touched = True
-                return cast("bytes", entry.value)
+                return cast("bytes", entry.value), entry.tags
             memory.drop(inner, entry)
         kept = cache.shared.get(self._name(namespace, key)) if reading.snapshot else None
         if kept is None or not self._right(kept):
             return None
         cache.counters_of(namespace).shared_hits.add()
-        return kept.value
+        return kept.value, kept.tags
 
     def _right(self, kept: Kept) -> bool:
         barrier = cast("PostgreSQLBarrier", self._cache.barrier)

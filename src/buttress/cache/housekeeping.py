@@ -74,7 +74,7 @@ class Housekeeping:
         self._pruned = time.monotonic()
         if before is None:
             return 0
-        with self._cache.database.connection() as connection:
+        with self._cache.own.connection() as connection:
             return int(
                 connection.scalar(
                     text("SELECT buttress_cache_prune(CAST(:before AS xid8))"),
@@ -90,7 +90,10 @@ class Housekeeping:
                 if not self._stopping:
                     time.sleep(0.2)  # a server that restarts is not back at once
             if not self._stopping:
-                self._tick()
+                try:
+                    self._tick()
+                except Exception:  # without this thread nobody would notice a lost trigger
+                    log.exception("housekeeping failed")
 
     def _tick(self) -> None:
         cache = self._cache

@@ -45,7 +45,7 @@ def lint() -> list[Uncovered]:
     """
     found = {
         Uncovered(declaration.name, model.__name__, is_watched(model))
-        for declaration in (entry.declaration for entry in current.registered)
+        for declaration in (entry.declaration for entry in current.registered())
         if not callable(declaration.tags)
         for model in _models(declaration)
         if not declaration.tables.issuperset(tables_of(model))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Hashable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -26,7 +27,7 @@ from buttress.cache.sessions import (
     objection,
     verdict,
 )
-from buttress.cache.shared import FORMAT, LOCK_SECONDS, Kept
+from buttress.cache.shared import FORMAT, Kept
 from buttress.cache.snapshot import Snapshot
 from buttress.cache.steps import Ask, AskTransaction, Blocking, Compute, Sleep, Wait
 from buttress.cache.steps import Reading as Steps
@@ -35,9 +36,15 @@ from buttress.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
-ROUNDS = 3
+ROUNDS = 4
 """How often a reader looks again after somebody else computed, before it computes itself."""
+WAIT_SECONDS = 30.0
+"""How long it waits for somebody else: two functions may wait for each other."""
+AMBIENT = "it was read in a transaction that goes on"
 NO_ANSWER = "the database does not answer the cache"
+
+
+_flying: ContextVar[tuple[Hashable, ...]] = ContextVar("cached_calls_computed_here", default=())
 
 
 @dataclass(slots=True)
@@ -88,14 +95,18 @@ def read(call: Call) -> Steps:
         entry = yield from _kept(call, reading)
         if entry is not None:
             return bound.take(entry)
+        if call.key in _flying.get():  # the function calls itself with the same arguments
+            return (yield call.compute)
         flight, ours = bound.cache.flights.join(call.key)
         if ours:
+            token = _flying.set((*_flying.get(), call.key))
             try:
                 return (yield from _compute(call, reading))
             finally:
+                _flying.reset(token)
                 bound.cache.flights.land(call.key, flight)
         if remaining:
-            yield Wait(flight, LOCK_SECONDS)
+            yield Wait(flight, WAIT_SECONDS)
     return (yield from _fill(call, reading))
 
 
@@ -180,7 +191,7 @@ def _compute(call: Call, reading: Reading) -> Steps:
     if reading.snapshot is None or not bound.shared.usable:
         return (yield from _fill(call, reading))
     name = bound.declaration.shared_name(call.key)
-    pause, give_up = 0.002, time.monotonic() + LOCK_SECONDS
+    pause, give_up = 0.002, time.monotonic() + WAIT_SECONDS
     while (token := (yield Blocking(bound.shared.lock, name))) is None:
         if time.monotonic() >= give_up:
             token = ""
@@ -223,6 +234,8 @@ def _fill(call: Call, reading: Reading) -> Steps:
     with watched(reads):
         value = yield call.compute
     why = bound.cache.objection(bound.declaration, reads)
+    if not why and reads.ambient(connections(call.transactions)):
+        why = AMBIENT
     if not why and objection(call.transactions, "read") == PENDING:
         why = PENDING
     if why:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any, cast
@@ -21,10 +22,13 @@ TIMEOUT_SECONDS = 0.024
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0
 LOCK_SECONDS = 3.0
+"""How long a lock outlives the process that took it; one that lives renews it."""
+RENEW_SECONDS = 1.0
 LARGEST_BYTES = 4_000_000
 FORMAT = 1
 PREFIX = "buttress:cache:"
 
+RENEW = "if redis.call('get',KEYS[1])==ARGV[1] then redis.call('pexpire',KEYS[1],ARGV[2]) end"
 UNLOCK = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end"
 
 
@@ -65,6 +69,10 @@ class Shared:
         self._problem = ""
         self.failures = 0
         self.garbage = 0
+        self._held: dict[str, str] = {}
+        """Locks of this process, by name."""
+        self._renewing: threading.Thread | None = None
+        self._closed = threading.Event()
         self._decode = msgspec.msgpack.Decoder(Kept).decode
         self._encode = msgspec.msgpack.Encoder().encode
 
@@ -105,10 +113,15 @@ class Shared:
         )
         if self.failures != failures:
             return ""
-        return token if locked else None
+        if not locked:
+            return None
+        self._held[name] = token
+        self._start_renewing()
+        return token
 
     def unlock(self, name: str, token: str) -> None:
         """Give the lock back, if it is still ours."""
+        self._held.pop(name, None)
         if token:
             self._try("eval", UNLOCK, 1, f"{PREFIX}{name}:lock", token)
 
@@ -130,12 +143,27 @@ class Shared:
 
     def close(self) -> None:
         """Close its connections."""
+        self._closed.set()
         if self._client is not None:
             self._client.close()
 
     def start_anew(self) -> None:
-        """In a forked child: use none of the parent's connections."""
+        """In a forked child: use none of the parent's connections, hold none of its locks."""
         self._client = None
+        self._held, self._renewing = {}, None
+
+    def _start_renewing(self) -> None:
+        if self._renewing is None:
+            self._renewing = threading.Thread(
+                target=self._renew, name="buttress-cache-locks", daemon=True
+            )
+            self._renewing.start()
+
+    def _renew(self) -> None:
+        while not self._closed.wait(RENEW_SECONDS):
+            for name, token in list(self._held.items()):
+                milliseconds = round(LOCK_SECONDS * 1000)
+                self._try("eval", RENEW, 1, f"{PREFIX}{name}:lock", token, milliseconds)
 
     def _connect(self) -> None:
         from valkey import Valkey, ValkeyError  # slow to import for who only migrates

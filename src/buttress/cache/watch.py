@@ -26,6 +26,7 @@ from sqlalchemy import Boolean, Integer, String, Table, Uuid
 from sqlalchemy import inspect as mapper_of
 from sqlalchemy.orm import DeclarativeBase, Mapper
 
+from buttress.db.rollup import declared
 from buttress.errors import ConfigurationError
 
 EVERYTHING = "*"
@@ -161,6 +162,32 @@ def tenant_column(model: Model) -> str | None:
     """The column that says whose a row is, when the model declares one."""
     name: str | None = getattr(model, "__cache_tenant__", None)
     return name
+
+
+def models_named(table: str) -> list[Model]:
+    """The watched models of a table, by the name its tags have."""
+    return [
+        model
+        for model in _models(DeclarativeBase)
+        if is_watched(model) and table in tables_of(model)
+    ]
+
+
+def rollup_sources() -> dict[str, str]:
+    """The watched table behind each view and table of a roll-up.
+
+    Its triggers write within the transaction that writes to the source, so a change of the source
+    is told for it too.
+    """
+    found = {}
+    for model in _models(DeclarativeBase):
+        if is_watched(model):
+            table = table_of(model)
+            for rollup in declared(table.metadata):
+                if rollup.table is table:
+                    for suffix in ("", "_parts", "_histogram", "_histogram_parts"):
+                        found[f"{rollup.name}{suffix}"] = full_name(table)
+    return found
 
 
 def watches() -> list[Watch]:

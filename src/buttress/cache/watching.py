@@ -6,16 +6,28 @@ import logging
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 
+from sqlalchemy import text
+
 from buttress.cache.barrier import Barrier
 from buttress.cache.coverage import Reads
 from buttress.cache.declaration import Declaration
 from buttress.cache.triggers import problems, schema_of_log
-from buttress.cache.watch import watches
+from buttress.cache.watch import rollup_sources, watches
 from buttress.db.database import Database
 from buttress.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
+FUNCTIONS = text(
+    "SELECT DISTINCT lower(p.proname) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
+    "WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND p.provolatile <> 'i' "
+    "AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"
+)
+GUARDED = text(
+    "SELECT CASE n.nspname WHEN current_schema() THEN c.relname "
+    "ELSE n.nspname || '.' || c.relname END "
+    "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relrowsecurity"
+)
 UPGRADE = "run `buttress migrate upgrade`"
 NO_TABLE = "there is no such table"
 
@@ -35,6 +47,10 @@ class Watching:
         self._by_triggers = database.backend.name == "postgresql"
         self._watched: frozenset[str] = frozenset()
         self._looked_for: frozenset[str] = frozenset()
+        self._functions: frozenset[str] = frozenset()
+        """Functions somebody wrote, which may read anything."""
+        self._guarded: frozenset[str] = frozenset()
+        """Tables of which row-level security shows each role or tenant other rows."""
         self._logged: set[str] = set()
 
     def verify(self) -> str:
@@ -48,6 +64,8 @@ class Watching:
         with self.database.connection(read_only=True) as connection:
             schema = schema_of_log(connection)
             found = {} if schema is None else problems(connection, schema, wanted)
+            self._functions = frozenset(connection.scalars(FUNCTIONS))
+            self._guarded = frozenset(connection.scalars(GUARDED))
         names = frozenset(watch.table for watch in wanted)
         watched = frozenset() if schema is None else names - found.keys()
         if not watched >= self._watched:
@@ -56,6 +74,11 @@ class Watching:
         self._watched, self._looked_for = watched, names
         self.unwatched = {table: why for table, why in found.items() if why != NO_TABLE}
         return "" if schema is not None else f"there is no change log: {UPGRADE}"
+
+    @property
+    def any(self) -> bool:
+        """Whether changes of any table are told."""
+        return bool(self._watched)
 
     def missing(self, tables: AbstractSet[str]) -> frozenset[str]:
         """Those of the tables whose changes nobody would tell."""
@@ -82,16 +105,30 @@ class Watching:
         Raises ConfigurationError in development when the function is at fault.
         """
         why, hint = None, ""
+        sources = rollup_sources()
+        seen = {sources.get(table, table) for table in reads.seen}
+        outside = seen - reads.declared
+        guarded = sorted(seen & self._guarded)
+        called = sorted(reads.functions & self._functions)
         if reads.writes:
             why, hint = "it writes", "Take the writing out of it: on a hit it would not happen."
-        elif reads.outside:
-            why = f"it reads {', '.join(sorted(reads.outside))}, which its tags do not name"
+        elif outside:
+            why = f"it reads {', '.join(sorted(outside))}, which its tags do not name"
             hint = "Add the models to tags=, and __cache_tags__ = () to those that have none."
+        elif guarded and not declaration.tells_tenant:
+            why = (
+                f"row-level security of {', '.join(guarded)} hides rows, and its key has no tenant"
+            )
+            hint = "Name the tenant with tenant=, or say across_tenants=True."
         if why and development:
             raise ConfigurationError(f"{declaration.name} cannot be cached: {why}", hint=hint)
         if not why and reads.elsewhere:
-            why = "it reads from another server"
-        missing = self.missing(reads.seen | declaration.tables)
+            why = "it reads from another server, or as another role"
+        if not why and called:
+            why = f"it calls {', '.join(called)}, which may read anything"
+        if not why and reads.unreadable:
+            why = "a statement of it cannot be understood"
+        missing = self.missing(seen | declaration.tables)
         if not why and missing:
             why = f"{', '.join(sorted(missing))} not watched: {UPGRADE}"
         if why and declaration.name not in self._logged:
