@@ -16,6 +16,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.pool import PoolProxiedConnection
 
 from buttress.db.outage import pause
+from buttress.db.self_committing import commits_itself
 from buttress.errors import ConnectionLost
 
 Result = TypeVar("Result")
@@ -37,10 +38,12 @@ class RestartingConnection(Connection):
       What listeners to the engine's `begin` send is sent again before it. A statement with an
       effect no transaction can undo, say `dblink_exec`, may take effect twice.
     - A later statement raises `ConnectionLost`; a COMMIT does so with `commit_unknown`, unless the
-      transaction was read-only and had nothing to commit.
+      transaction was read-only and had nothing to commit. A statement that may have committed by
+      itself counts as a COMMIT, the first too.
     - A ROLLBACK is done when the connection is gone.
 
-    `committed` is called after each COMMIT of a transaction that may have written.
+    `committed` is called after each COMMIT of a transaction that may have written, the lost ones
+    included: what looks whether it is done must not look where it cannot be seen.
     """
 
     # Whether a statement of the transaction has had an answer.
@@ -48,14 +51,24 @@ class RestartingConnection(Connection):
     _patience_seconds = 0.0
     _committed: Callable[[], None] | None = None
 
-    def _execute_context(self, *arguments: Any, **options: Any) -> CursorResult[Any]:
+    def _execute_context(
+        self, dialect: Any, constructor: Any, statement: Any, *arguments: Any, **options: Any
+    ) -> CursorResult[Any]:
         if self._transaction is None:
             self._autobegin()
-        if self._transaction is not None and self._answered:
-            return super()._execute_context(*arguments, **options)
-        result = self._again_if_lost(
-            lambda: super(RestartingConnection, self)._execute_context(*arguments, **options)
-        )
+        context = (dialect, constructor, statement, *arguments)
+        try:
+            if self._transaction is not None and self._answered:
+                return super()._execute_context(*context, **options)
+            result = self._again_if_lost(
+                lambda: super(RestartingConnection, self)._execute_context(*context, **options),
+                statement,
+            )
+        except ConnectionLost as error:
+            if error.unsent or not commits_itself(str(statement)):
+                raise
+            self._note_commit()
+            raise _commit_lost(error) from error
         self._answered = self._transaction is not None
         return result
 
@@ -63,7 +76,7 @@ class RestartingConnection(Connection):
         self._answered = False
         self._again_if_lost(lambda: super(RestartingConnection, self)._begin_impl(transaction))
 
-    def _again_if_lost(self, send: Callable[[], Result]) -> Result:
+    def _again_if_lost(self, send: Callable[[], Result], statement: object = "") -> Result:
         """What `send` returns, on as many connections as it takes within reason."""
         sent = 0
         began = time.monotonic()
@@ -73,6 +86,8 @@ class RestartingConnection(Connection):
             except ConnectionLost as error:
                 # A statement that makes the server crash must not do so for ever.
                 sent += not error.unsent
+                if sent and commits_itself(str(statement)):
+                    raise
                 age = time.monotonic() - began
                 if not self.invalidated or sent > RESTARTS or age > self._patience_seconds:
                     raise
@@ -105,13 +120,22 @@ class RestartingConnection(Connection):
         except ConnectionLost as error:
             if read_only:
                 return
-            raise ConnectionLost(error.message, hint=COMMIT_LOST, commit_unknown=True) from error
-        if self._committed is not None and self._answered and not read_only:
+            self._note_commit()
+            raise _commit_lost(error) from error
+        if self._answered and not read_only:
+            self._note_commit()
+
+    def _note_commit(self) -> None:
+        if self._committed is not None:
             self._committed()
 
     def _rollback_impl(self) -> None:
         with suppress(ConnectionLost):
             super()._rollback_impl()
+
+
+def _commit_lost(error: ConnectionLost) -> ConnectionLost:
+    return ConnectionLost(error.message, hint=COMMIT_LOST, commit_unknown=True)
 
 
 def restart_transactions(
