@@ -2,6 +2,7 @@
 # make test   set everything up and run the tests
 # make quick  the tests without the slow ones      make check  formatting, types, layers
 # make bench  the figures, beside their peers      make docs   print the reference from the code
+# make torture-jobs  whether jobs are lost or done twice when workers and PostgreSQL are killed
 # make torture  whether the cache ever serves what is not true any more, beside its peers
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: run test quick check bench torture docs setup peers clean
+.PHONY: run test quick check bench torture torture-jobs docs setup peers clean
 .DEFAULT_GOAL := run
 
 setup: $(VENV)/.ready
@@ -45,6 +46,9 @@ bench: peers
 
 torture: peers
 	@$(BIN)/python -m benchmarks.torture
+
+torture-jobs: setup
+	@$(BIN)/python -m benchmarks.torture_jobs
 
 peers: setup
 	@$(BIN)/uv sync --locked --quiet --inexact --group peers

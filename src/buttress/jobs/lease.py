@@ -8,11 +8,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from sqlalchemy import delete, select
 
 from buttress.db.database import Database
-from buttress.errors import ButtressError
+from buttress.errors import ButtressError, Unavailable
 from buttress.jobs.tables import Tables
 
 log = logging.getLogger(__name__)
@@ -49,9 +50,11 @@ class Lease:
     def stop(self) -> None:
         """Give the lease back: whatever is still running here may be taken over at once."""
         self._stop.set()
-        self._thread.join(timeout=10)
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
         lease = self.tables.lease
-        with self.database.connection() as connection:
+        # Without a database it cannot be given back, and runs out.
+        with suppress(Unavailable), self.database.connection() as connection:
             connection.execute(delete(lease).where(lease.c.executor == self.executor))
 
     def dead(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Self
 from uuid import uuid4
@@ -14,6 +15,7 @@ from buttress.jobs.declaration import DEFAULT_QUEUE, Job, Step, running
 from buttress.jobs.engine import Execution
 from buttress.jobs.jobs import Jobs, Progress
 from buttress.jobs.lease import Lease
+from buttress.jobs.schedules import apply_schedules
 
 log = logging.getLogger(__name__)
 
@@ -49,33 +51,31 @@ class Worker:
             raise Conflict(
                 "a worker runs in this process already", hint="Start another process for another."
             )
-        try:
-            self._open()
-        except BaseException:
-            _one_worker.release()
-            raise
+        with ExitStack() as exits:
+            exits.callback(_one_worker.release)
+            self._open(exits)
+            self._exits = exits.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.jobs.execution = None
-        try:
-            self._execution.close(self.drain_seconds)
-            self._lease.stop()
-        finally:
-            _one_worker.release()
+        self._exits.close()
 
-    def _open(self) -> None:
+    def _open(self, exits: ExitStack) -> None:
         tables = self.jobs.tables
         self._known: Mapping[str, Job[Any, Any]] = {job.name: job for job in self.jobs.declared()}
         self._execution = Execution(
             self.jobs.database, self.executor, self._work, threads=self.concurrency
         )
-        self._lease = Lease(self.jobs.database, tables, self.executor, self._execution.recover)
-        self._lease.start()
+        lease = Lease(self.jobs.database, tables, self.executor, self._execution.recover)
+        exits.callback(lease.stop)
+        exits.callback(self._execution.close, self.drain_seconds)
+        lease.start()
         queues = {DEFAULT_QUEUE, *(job.queue for job in self._known.values())}
         self._execution.launch(
             {name: {"worker_concurrency": self.concurrency} for name in sorted(queues)}
         )
+        apply_schedules(self.jobs.client, list(self._known.values()))
         self.jobs.execution = self._execution
         log.info("worker started", extra={"executor": self.executor, "jobs": len(self._known)})
 

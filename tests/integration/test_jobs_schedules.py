@@ -1,0 +1,87 @@
+"""Schedules begin jobs at their times, once for all hosts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import pairwise
+
+import pytest
+
+from buttress.app import App
+from buttress.db.database import Database
+from buttress.errors import ConfigurationError
+from buttress.jobs import Job, Jobs
+from buttress.jobs.tables import install
+from buttress.jobs.worker import Worker
+
+app = App("clock", title="Clock")
+ticks: list[float] = []
+
+
+@app.job(schedule="* * * * * *", time_zone="Europe/Berlin")
+def tick() -> None:
+    ticks.append(time.time())
+
+
+@pytest.fixture
+def database(backend_url: str) -> Iterator[Database]:
+    ticks.clear()
+    with closing(Database(backend_url)) as database:
+        install(database)
+        yield database
+
+
+@pytest.mark.slow
+def test_a_schedule_fires_each_time_and_ends_with_its_declaration(database: Database) -> None:
+    with Jobs(database, lambda: app.jobs) as jobs:
+        for _ in range(2):  # the second worker finds the schedule as declared
+            with Worker(jobs):
+                time.sleep(5)
+        fired = len(ticks)
+        assert 4 <= fired <= 11
+        assert {job.name for job in jobs.find()} == {"clock.tick"}
+
+    unscheduled = [Job("clock.tick", tick.function)]
+    with Jobs(database, lambda: unscheduled) as jobs, Worker(jobs):
+        time.sleep(3)
+    assert len(ticks) <= fired + 1
+
+
+def test_a_schedule_that_cannot_be_read_is_refused_with_its_cure(database: Database) -> None:
+    odd = [Job("clock.odd", tick.function, schedule="every day")]
+    with (
+        Jobs(database, lambda: odd) as jobs,
+        pytest.raises(ConfigurationError, match="'every day' is no schedule"),
+        Worker(jobs),
+    ):
+        pass
+
+
+def test_a_time_zone_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="no time zone 'Mars'"):
+        Job("clock.odd", tick.function, time_zone="Mars")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("catch_up", [True, False])
+def test_times_missed_without_a_worker_are_made_up_for_if_so_declared(
+    database: Database, catch_up: bool
+) -> None:
+    declared = [Job("clock.tick", tick.function, schedule="* * * * * *", catch_up=catch_up)]
+    with Jobs(database, lambda: declared) as jobs:
+        with Worker(jobs):
+            time.sleep(4)
+        time.sleep(3)
+        with Worker(jobs):
+            time.sleep(4)
+        times = sorted(
+            dt.datetime.fromisoformat(job.id.removeprefix("sched-clock.tick-"))
+            for job in jobs.find()
+        )
+
+    assert len(times) == len(set(times)) > 3
+    gaps = {(later - earlier).total_seconds() for earlier, later in pairwise(times)}
+    assert (gaps == {1.0}) is catch_up
