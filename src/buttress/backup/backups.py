@@ -88,7 +88,9 @@ class Backups:
             The drill found differences; the backup stays, and is not verified.
         """
         began, moment = time.monotonic(), datetime.now(UTC)
-        name = f"{moment:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+        # Sorted by name they are sorted by time, also two of one second.
+        stamp = f"{moment:%Y%m%dT%H%M%S%f}"[:-3]
+        name = f"{stamp}-{secrets.token_hex(2)}"
         key = Key.new(self._secret) if self._secret else None
         taken = database.dump(self.site, self.store, name, key=key, progress=progress)
         manifest = Manifest(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from buttress.cli import apps, jobs, migrate
+from buttress.cli import apps, backup, jobs, migrate
 from buttress.cli.context import err, out, plain
 from buttress.cli.cutover import cutover
 from buttress.cli.demo import demo
@@ -35,6 +35,7 @@ cli.command()(demo)
 cli.command()(worker)
 cli.add_typer(migrate.app, name="migrate")
 cli.add_typer(apps.app, name="apps")
+cli.add_typer(backup.app, name="backup")
 cli.add_typer(jobs.app, name="jobs")
 
 
