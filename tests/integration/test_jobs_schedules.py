@@ -14,6 +14,7 @@ from buttress.app import App
 from buttress.db.database import Database
 from buttress.errors import ConfigurationError
 from buttress.jobs import Job, Jobs
+from buttress.jobs.schedules import is_second_time
 from buttress.jobs.tables import install
 from buttress.jobs.worker import Worker
 
@@ -58,6 +59,20 @@ def test_a_schedule_that_cannot_be_read_is_refused_with_its_cure(database: Datab
         Worker(jobs),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("schedule", "offset_hours", "second"),
+    [("30 2 * * *", 2, False), ("30 2 * * *", 1, True), ("30 * * * *", 1, False)],
+)
+def test_where_the_clock_is_set_back_a_fixed_hour_comes_once(
+    schedule: str, offset_hours: int, second: bool
+) -> None:
+    zone = dt.timezone(dt.timedelta(hours=offset_hours))
+    at = dt.datetime(2026, 10, 25, 2, 30, tzinfo=zone)
+    job = Job("clock.night", tick.function, schedule=schedule, time_zone="Europe/Berlin")
+
+    assert is_second_time(job, at) is second
 
 
 def test_a_time_zone_that_does_not_exist_is_refused() -> None:

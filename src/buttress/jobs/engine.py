@@ -7,6 +7,7 @@ default, a hash of the code, strands the jobs of before a deploy), queues polled
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -100,6 +101,7 @@ class Execution:
         database: Database,
         executor: str,
         work: Callable[[str, str, list[Any], dict[str, Any]], Any],
+        work_at: Callable[[str, str, dt.datetime], Any],
         *,
         threads: int,
     ) -> None:
@@ -135,8 +137,8 @@ class Execution:
         def job(name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
             return work(DBOS.workflow_id or "", name, args, kwargs)
 
-        def scheduled(at: Any, name: str) -> Any:
-            return work(DBOS.workflow_id or "", name, [], {})
+        def scheduled(at: dt.datetime, name: str) -> Any:
+            return work_at(DBOS.workflow_id or "", name, at)
 
         again = ATTEMPTS - 1
         self._job = DBOS.workflow(name=WORKFLOW, max_recovery_attempts=again)(job)

@@ -5,8 +5,10 @@ The engine names each run after its schedule and its time, so that of several wo
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from dbos import ClientScheduleInput, DBOSClient
 from dbos import error as engine_errors
@@ -44,6 +46,15 @@ def apply_schedules(client: DBOSClient, jobs: Sequence[Job[Any, Any]]) -> None:
     for name in there:
         if name not in wanted and name.partition(".")[0] in apps:
             client.delete_schedule(name)
+
+
+def is_second_time(job: Job[Any, Any], at: dt.datetime) -> bool:
+    """Whether the clock shows this time again because it was set back, for a job of fixed hours.
+
+    The engine fires at both; whoever says "at 02:30" means once. A job of every hour goes on.
+    """
+    every_hour = (job.schedule or "").split()[-4:-3] in (["*"], ["*/1"])
+    return not every_hour and at.astimezone(ZoneInfo(job.time_zone)).fold == 1
 
 
 def _schedule(job: Job[Any, Any]) -> ClientScheduleInput:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import threading
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from buttress.jobs.declaration import DEFAULT_QUEUE, Job, Step, running
 from buttress.jobs.engine import Execution
 from buttress.jobs.jobs import Jobs, Progress
 from buttress.jobs.lease import Lease
-from buttress.jobs.schedules import apply_schedules
+from buttress.jobs.schedules import apply_schedules, is_second_time
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,11 @@ class Worker:
         tables = self.jobs.tables
         self._known: Mapping[str, Job[Any, Any]] = {job.name: job for job in self.jobs.declared()}
         self._execution = Execution(
-            self.jobs.database, self.executor, self._work, threads=self.concurrency
+            self.jobs.database,
+            self.executor,
+            self._work,
+            self._work_at,
+            threads=self.concurrency,
         )
         lease = Lease(self.jobs.database, tables, self.executor, self._execution.recover)
         exits.callback(lease.stop)
@@ -88,6 +93,12 @@ class Worker:
             )
         with running(RunningJob(job_id, self.jobs, self._execution)):
             return job.function(*args, **kwargs)
+
+    def _work_at(self, job_id: str, name: str, at: dt.datetime) -> Any:
+        job = self._known.get(name)
+        if job is not None and is_second_time(job, at):
+            return None
+        return self._work(job_id, name, [], {})
 
 
 @dataclass
