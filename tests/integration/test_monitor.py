@@ -21,6 +21,7 @@ from buttress.db.monitor import summary
 from buttress.db.monitor.monitor import Monitor
 from buttress.db.monitor.prometheus import MonitorCollector, page
 from buttress.db.monitor.slot import Slot, pack
+from buttress.db.monitor.statement import READ_CHARACTERS
 from buttress.telemetry import entering, timed
 
 HERE = "tests/integration/test_monitor.py"
@@ -250,6 +251,17 @@ def test_memory_stays_bounded_after_100_000_distinct_statements():
     assert grown < 30_000_000
     forever = monitor.since_start()
     assert sum(tally.count for _, tally in forever.tallies.values()) == 100_000
+
+
+def test_statements_of_a_megabyte_are_not_kept_until_they_are_counted(database, monitor):
+    with database.connection() as connection:
+        for number in range(40):
+            connection.exec_driver_sql(f"SELECT length('{'a' * 1_000_000}{number}')")
+
+    kept = [len(note[2]) for note in monitor._notes]
+    assert len(kept) >= 40
+    assert max(kept) == READ_CHARACTERS
+    assert sum(counted(monitor.window(60), "SELECT length(?").values()) == 40
 
 
 def test_windows_know_minutes_then_five_minutes(database, monitor):

@@ -9,11 +9,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from buttress.db.database import Database
 from buttress.db.positions import PositionHistory, bookmark_from
-from buttress.errors import ConfigurationError, Conflict
+from buttress.errors import ConfigurationError, Conflict, Unavailable
 from buttress.settings import Settings
 from own_server import OwnServer, own_servers
 
@@ -231,6 +231,39 @@ def test_async_sessions_use_standbys_alike(cluster):
     seen = asyncio.run(journey())
 
     assert [count for _, count in seen] == [1, 2, 3, 4, 5]
+
+
+def test_an_error_of_the_primary_leaves_no_standby_out(cluster):
+    asked = []
+
+    def fail(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if "pg_current_wal_insert_lsn" in statement and threading.current_thread() is here:
+            asked.append(statement)
+            raise Unavailable("the server does not answer")
+
+    async def journey() -> tuple[str | None, int]:
+        async with cluster.database.async_session() as session:
+            await session.execute(text("INSERT INTO entry DEFAULT VALUES"))
+            engine = (await session.connection()).sync_engine
+            event.listen(engine, "before_cursor_execute", fail)
+        async with cluster.database.async_session(read_only=True, replica="allowed") as session:
+            count = await session.scalar(text("SELECT count(*) FROM entry"))
+            seen = session.info.get("replica"), count
+        event.remove(engine, "before_cursor_execute", fail)
+        await cluster.database.aclose()
+        return seen
+
+    here = threading.current_thread()
+    write(cluster.database)
+    event.listen(cluster.database.engine, "before_cursor_execute", fail)
+    try:
+        assert read(cluster.database) == (None, 1)
+        assert cluster.usable() == [True, True]
+        assert asyncio.run(journey()) == (None, 2)
+        assert cluster.usable() == [True, True]
+    finally:
+        event.remove(cluster.database.engine, "before_cursor_execute", fail)
+    assert len(asked) == 2
 
 
 def test_a_promoted_standby_takes_no_reads(cluster, servers):

@@ -88,13 +88,17 @@ class Replicas:
 
     def session(self) -> Session | None:
         """A read-only session on a standby that shows all its caller wrote; None when none does."""
-        for standby in self._usable():
+        usable = self._usable()
+        if usable and self.bookmark.wrote:
+            try:
+                self.token()
+            except FAILED:
+                return None  # an error of the primary, which is the place to report it
+        for standby in usable:
             session = Session(
                 standby.database.read_only_engine, expire_on_commit=False, info=standby.info
             )
             try:
-                if self.bookmark.wrote:
-                    self.token()
                 if _shows(session, standby, self.bookmark.position, time.sleep):
                     return session
             except FAILED:
@@ -104,13 +108,17 @@ class Replicas:
 
     async def async_session(self) -> AsyncSession | None:
         """The same for the running event loop."""
-        for standby in self._usable():
+        usable = self._usable()
+        if usable and self.bookmark.wrote:
+            try:
+                async with self._primary.async_session(read_only=True) as primary:
+                    await primary.run_sync(_look_up, self.bookmark)
+            except FAILED:
+                return None  # as above
+        for standby in usable:
             engine = await standby.database.async_read_only_engine()
             session = AsyncSession(engine, expire_on_commit=False, info=standby.info)
             try:
-                if self.bookmark.wrote:
-                    async with self._primary.async_session(read_only=True) as primary:
-                        await primary.run_sync(_look_up, self.bookmark)
                 position = self.bookmark.position
                 if await session.run_sync(_shows, standby, position, pause_task):
                     return session

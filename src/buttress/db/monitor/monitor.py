@@ -33,7 +33,7 @@ from buttress.db.monitor.slot import (
     merged,
     other,
 )
-from buttress.db.monitor.statement import Statement, shapes, statement_of
+from buttress.db.monitor.statement import READ_CHARACTERS, Statement, shapes, statement_of
 from buttress.telemetry import Place, place, track
 
 if TYPE_CHECKING:
@@ -283,7 +283,7 @@ def recorder(
 
     Its variables are in a closure because those are the fastest to reach.
     """
-    note, where = notes.append, place.get
+    note, where, most = notes.append, place.get, READ_CHARACTERS
 
     def record(
         began: int,
@@ -312,11 +312,15 @@ def recorder(
         if error is not None or ended - began >= slow_ns:
             trouble = ("" if error is None else type(error).__name__, shapes(parameters))
         compiled = context.compiled
+        if compiled is not None:
+            sql = compiled.string  # one text for all executions
+        if len(sql) > most:
+            sql = sql[:most]  # a note must not keep what is never read
         note(
             (
                 ended,
                 ended - began,
-                sql if compiled is None else compiled.string,  # one text for all executions
+                sql,
                 frame.f_code,
                 frame.f_lasti,
                 here,
