@@ -262,6 +262,16 @@ def test_without_tables_the_cure_is_named(backend_url: str) -> None:
     assert raised.value.hint == "Run `buttress migrate`."
 
 
+def test_pruning_deletes_what_ended_before_and_nothing_else(working: Jobs) -> None:
+    done = working.enqueue(order, "tea")
+    done.result(timeout_seconds=10)
+    waiting = working.enqueue(order, "later", delay_seconds=60)
+
+    assert working.prune(days=1) == 0
+    assert working.prune(days=0) == 1
+    assert [job.id for job in working.find()] == [waiting.id]
+
+
 def test_tables_are_made_once(database: Database) -> None:
     assert not install(database)
 

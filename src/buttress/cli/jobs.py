@@ -94,6 +94,19 @@ def retry(job_id: JobId) -> None:
     out.print(f"waiting again: {job_id}", markup=False)
 
 
+@app.command()
+def prune(
+    days: Annotated[float, typer.Option(min=0, help="Keep those that ended since.")] = 30.0,
+) -> None:
+    """Delete jobs that ended long ago, with their results.
+
+    Example: buttress jobs prune --days 90
+    """
+    with opened() as jobs:
+        deleted = jobs.prune(days=days)
+    out.print(f"deleted {deleted}")
+
+
 def progress(job: JobStatus) -> str:
     """`3/10 resizing`, or nothing."""
     if job.progress is None:

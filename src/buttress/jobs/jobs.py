@@ -38,6 +38,7 @@ STATES: dict[str, State] = {
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "given up",
 }
 ENDED: set[State] = {"done", "failed", "cancelled", "given up"}
+PRUNED_AT_ONCE = 500
 FIRST_PRIORITY, PRIORITY, LAST_PRIORITY = 1, 100, 1_000_000
 
 
@@ -295,6 +296,26 @@ class Jobs:
                 self.client.rewind_workflow(job_id, start_step=start, queue_name=status.queue)
             else:
                 self.client.resume_workflow(job_id, queue_name=status.queue)
+
+    def prune(self, *, days: float) -> int:
+        """Delete jobs that ended more than so many days ago; how many that were."""
+        from buttress.jobs.engine import translated
+
+        before = (dt.datetime.now(dt.UTC) - dt.timedelta(days=days)).isoformat()
+        ended = [name for name, own in STATES.items() if own in ENDED]
+        deleted = 0
+        with translated(self.database.url.label):
+            while found := self.client.list_workflows(
+                status=ended, completed_before=before, limit=PRUNED_AT_ONCE,
+                load_input=False, load_output=False,
+            ):  # fmt: skip
+                ids = [status.workflow_id for status in found]
+                self.client.delete_workflows(ids)
+                with self.database.connection() as connection:
+                    progress = self.tables.progress
+                    connection.execute(delete(progress).where(progress.c.job.in_(ids)))
+                deleted += len(ids)
+        return deleted
 
     def write_progress(self, job_id: str, progress: Progress) -> None:
         """Keep how far a job is."""
