@@ -43,14 +43,19 @@ def upgrade(
 ) -> None:
     """Apply the revisions up to a target; all of them when none is named.
 
+    A database that has tables is backed up first, unless BUTTRESS_BACKUP__BEFORE_CHANGES is false.
     Then the tables whose models say `__cache_tags__` are watched, so that the cache hears of every
     change.
 
     Example: buttress migrate upgrade catalog@head
     """
+    from buttress.backup import before_migration
     from buttress.deployment import prepare
 
     with owned_database() as (database, sources):
+        made_before = before_migration(load_settings(), database, sources)
+        if made_before is not None:
+            out.print(f"backed up as {made_before.id}", markup=False)
         done = prepare(database, sources, target=target)
         made = install_jobs(database)
     tell("applied", done.revisions, "the database is up to date")

@@ -113,6 +113,7 @@ def move(
 
       buttress move prototype.db --follow
     """
+    from buttress.backup import before_move
     from buttress.cli.move_progress import progress_on
     from buttress.mover import move as move_file
     from buttress.mover.live.follow import begin
@@ -136,6 +137,8 @@ def move(
             if follow:
                 result = begin(source, to, progress=progress, **options)
             else:
+                if replace and not dry_run:
+                    options["backup"] = before_move(settings)
                 result = move_file(
                     source, to, dry_run=dry_run, resume=resume, progress=progress, **options
                 )
