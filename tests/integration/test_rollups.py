@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import BigInteger, MetaData, Numeric, text
+from sqlalchemy import BigInteger, Connection, MetaData, Numeric, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from buttress.db.base import Base
@@ -47,6 +47,7 @@ class Evaluation(Tables):
     cost: Mapped[Decimal | None] = mapped_column(Numeric(12, 4))
     tokens: Mapped[int | None]
     score: Mapped[float | None]
+    seen_at: Mapped[dt.datetime | None]
 
 
 DAILY = Rollup(
@@ -60,6 +61,23 @@ DAILY = Rollup(
 BY_MODEL = Rollup(
     "evaluations_by_model", source=Evaluation, by=["model"], sums=["tokens"], fold_every=5
 )
+
+BY_DAY = Rollup(
+    "evaluations_by_day",
+    source=Evaluation,
+    by={
+        "day": "seen_at::date",
+        "told": "at::text || (seen_at - '2026-01-01Z')::text || score::text",
+    },
+    fold_every=5,
+)
+SESSIONS = [
+    "SET LOCAL timezone = 'Asia/Tokyo'",
+    "SET LOCAL timezone = 'America/Los_Angeles'",
+    "SET LOCAL datestyle = 'SQL, DMY'",
+    "SET LOCAL intervalstyle = 'iso_8601'",
+    "SET LOCAL extra_float_digits = -5",
+]
 
 
 @pytest.fixture
@@ -79,8 +97,10 @@ def execute(database: Database, *statements: str) -> None:
             connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
 
-def differences(database: Database) -> list[RollupDifference]:
+def differences(database: Database, setting: str = "") -> list[RollupDifference]:
     with database.connection(read_only=True) as connection:
+        if setting:
+            connection.exec_driver_sql(setting)
         return [one for rollup in declared(Tables.metadata) for one in verify(connection, rollup)]
 
 
@@ -148,7 +168,8 @@ MONTHS = st.sampled_from(["'2026-01-05'", "'2026-02-07'", "'2026-02-09'", "NULL"
 COSTS = st.sampled_from(["NULL", "0.1", "-2.5", "99999999.9999"])
 TOKENS = st.sampled_from(["NULL", "0", "7", "2147483647"])
 SCORES = st.sampled_from(["NULL", "0.1", "0.2", "-1e-9", "1e300", "3.5", "'NaN'", "'Infinity'"])
-ROW = st.tuples(st.integers(1, 12).map(str), MONTHS, MODELS, COSTS, TOKENS, SCORES).map(
+MOMENTS = st.sampled_from(["NULL", "'2026-01-05 20:00Z'", "'2026-01-06 03:00Z'"])
+ROW = st.tuples(st.integers(1, 12).map(str), MONTHS, MODELS, COSTS, TOKENS, SCORES, MOMENTS).map(
     lambda cells: f"({', '.join(cells)})"
 )
 SET = st.one_of(
@@ -156,6 +177,7 @@ SET = st.one_of(
     MONTHS.map(lambda v: f"at = {v}"),
     COSTS.map(lambda v: f"cost = {v}"),
     SCORES.map(lambda v: f"score = {v}"),
+    MOMENTS.map(lambda v: f"seen_at = {v}"),
     st.just("tokens = coalesce(tokens, 0) / 2"),
     st.just("model = model"),
 )
@@ -172,16 +194,46 @@ WRITES = st.one_of(
 )
 
 
-@given(st.lists(WRITES, max_size=12))
+@given(st.lists(st.tuples(st.sampled_from(SESSIONS), WRITES), max_size=12))
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_sequence_of_writes_leaves_it_exact(database, writes):
     execute(database, "TRUNCATE evaluation")
-    for write in writes:
-        execute(database, write)
+    for setting, write in writes:
+        execute(database, setting, write)
         assert differences(database) == []
     assert all(row[1] > 0 for row in rows(database))
+
+
+@pytest.mark.parametrize("setting", SESSIONS)
+def test_what_the_writer_has_set_changes_nothing(database, setting):
+    execute(
+        database,
+        setting,
+        "INSERT INTO evaluation (id, at, score, seen_at) VALUES (1, '2026-02-01', 0.1, '2026-02-01 20:00Z')",
+    )
+    before = rows(database, "evaluations_by_day")
+    assert before[0][0] == dt.date(2026, 2, 1)
+    assert differences(database, setting) == []
+
+    for remake in (rebuild, install_anew):
+        with database.connection() as connection:
+            connection.exec_driver_sql(setting)
+            shown = connection.exec_driver_sql(SHOWN).all()
+            remake(connection, BY_DAY)
+            assert connection.exec_driver_sql(SHOWN).all() == shown  # as its caller had set it
+        assert rows(database, "evaluations_by_day") == before
+    execute(database, "DELETE FROM evaluation")
+    assert rows(database, "evaluations_by_day") == []
+
+
+SHOWN = "SELECT name, setting FROM pg_settings ORDER BY name"
+
+
+def install_anew(connection: Connection, rollup: Rollup) -> None:
+    uninstall(connection, rollup)
+    assert install(connection, rollup)
 
 
 def test_writers_at_once_leave_it_exact(database, conninfo):

@@ -16,6 +16,29 @@ from buttress.errors import ConfigurationError
 Named = Sequence[str] | Mapping[str, str]
 """Columns of the source, or names for SQL expressions over them."""
 
+PINNED = {
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "lc_time": "C",
+    "lc_numeric": "C",
+    "lc_monetary": "C",
+}
+"""What expressions depend on besides the row: the same for all who write, fill and verify."""
+
+_NAMES = f"unnest(ARRAY[{', '.join(map(repr, PINNED))}]) AS name"
+_SETS = [f"set_config({name!r}, {value!r}, true)" for name, value in PINNED.items()]
+PIN = (
+    f"SELECT set_config('buttress_before.' || name, current_setting(name), true) FROM {_NAMES}",
+    f"SELECT {', '.join(_SETS)}",
+)
+"""Statements that set them within the transaction."""
+
+UNPIN = f"SELECT set_config(name, current_setting('buttress_before.' || name), true) FROM {_NAMES}"
+"""What sets them as they were before."""
+
 
 @dataclass(frozen=True)
 class Rollup:
@@ -29,7 +52,8 @@ class Rollup:
         The model or `Table` that is added up.
     by
         Its dimensions, at least one: columns, or names with SQL expressions,
-        `{"month": "date_trunc('month', at)"}`.
+        `{"month": "date_trunc('month', at)"}`. Whoever writes, they are evaluated in UTC and with
+        the rest of `PINNED`.
     sums
         What is added up and counted, likewise.
     histogram

@@ -25,7 +25,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from buttress.db.catalogue import quoted
-from buttress.db.rollup import Rollup, Summary, declared
+from buttress.db.rollup import PIN, PINNED, UNPIN, Rollup, Summary, declared
 from buttress.db.rollup_histogram import BUCKET, BUCKET_FUNCTION, bucket_value
 from buttress.errors import ConfigurationError, NotFound, Unsupported
 
@@ -92,9 +92,12 @@ def rebuild(connection: Connection, rollup: Rollup) -> None:
         return
     _run(connection, f"LOCK TABLE {rollup.source_name} IN SHARE ROW EXCLUSIVE MODE")
     _run(connection, f"SELECT pg_advisory_xact_lock({_lock_key(rollup)})")
+    for statement in PIN:
+        _run(connection, statement)
     for summary in rollup.summaries:
         _run(connection, f"DELETE FROM {summary.parts}")
         _run(connection, _fill(rollup, summary))
+    _run(connection, UNPIN)
 
 
 def fold(connection: Connection, rollup: Rollup) -> None:
@@ -155,13 +158,14 @@ def installation(rollup: Rollup) -> list[str]:
     source = rollup.source_name
     statements = [BUCKET_FUNCTION] if rollup.histogram is not None else []
     # Taken first: what is written between filling and the triggers would be missed.
-    statements += [f"LOCK TABLE {source} IN SHARE ROW EXCLUSIVE MODE", *_removal(rollup)]
+    statements += [f"LOCK TABLE {source} IN SHARE ROW EXCLUSIVE MODE", *_removal(rollup), *PIN]
     for summary in rollup.summaries:
         statements += [
             f"CREATE TABLE {summary.parts} AS {summary.select(source)} WITH NO DATA",
             summary.view(),
             _fill(rollup, summary),
         ]
+    statements.append(UNPIN)
     bodies = {
         "INSERT": ("NEW TABLE AS added", _appends(rollup, added=True)),
         "DELETE": ("OLD TABLE AS removed", _appends(rollup, removed=True)),
@@ -172,12 +176,14 @@ def installation(rollup: Rollup) -> list[str]:
         # As the source's rows, also those a snapshot from before does not see.
         "TRUNCATE": ("", f"TRUNCATE {', '.join(s.parts for s in rollup.summaries)};"),
     }
+    pinned = " ".join(f"SET {name} = '{value}'" for name, value in PINNED.items())
     for event, (transition, body) in bodies.items():
         function = _function(rollup, event)
         # The writer needs no right on the summary, and must not be able to replace what is called.
         statements.append(
             f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
-            f"SET search_path FROM CURRENT AS $rollup$ BEGIN\n{body}\nRETURN NULL; END $rollup$"
+            f"SET search_path FROM CURRENT {pinned} "
+            f"AS $rollup$ BEGIN\n{body}\nRETURN NULL; END $rollup$"
         )
         referencing = f"REFERENCING {transition} " if transition else ""
         statements.append(
@@ -255,6 +261,8 @@ def _differences(
     )
     expected, found = summary.select(rollup.source_name), f"SELECT {summary.columns} FROM"
     name = quoted(summary.name)
+    for statement in PIN:
+        _run(connection, statement)
     rows = _ask(
         connection,
         f"WITH e AS MATERIALIZED ({expected}), f AS MATERIALIZED ({found} {name}), "
@@ -264,6 +272,7 @@ def _differences(
         f"UNION ALL SELECT NULL, to_jsonb(f.*) FROM strange f WHERE NOT EXISTS "
         f"(SELECT FROM lacking e WHERE {same}) LIMIT {DIFFERENCES}",
     )
+    _run(connection, UNPIN)
     return [
         RollupDifference(
             summary.name,
