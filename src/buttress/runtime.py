@@ -17,6 +17,7 @@ from buttress.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from buttress.backup import Backups
     from buttress.cache import Cache
     from buttress.db.database import Database
     from buttress.db.embedded import Servers
@@ -98,6 +99,14 @@ class Runtime:
         """One transaction as role `app`: committed at the end, rolled back on an error."""
         with self.database.session() as session:
             yield session
+
+    @property
+    def backup(self) -> Backups:
+        """The backups of this deployment: `runtime.backup.create("before the import")`."""
+        from buttress.backup import backups_of
+        from buttress.backup.site import site_of
+
+        return backups_of(self.settings, site_of(self.settings, self.servers))
 
     @property
     def migrations(self) -> list[MigrationSource]:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from buttress.backup import before_migration, open_backups
 from buttress.cli import cli
 from buttress.db import migrations
 from buttress.db.database import Database
+from buttress.runtime import Runtime
 from buttress.settings import BackupSettings, Settings
 from test_migrations import Apps
 
@@ -70,3 +72,12 @@ def test_a_move_that_replaces_tables_backs_them_up_first(
         (backup,) = backups.all()
     assert backup.verified
     assert [(table.name, table.rows) for table in backup.manifest.content.tables] == [("notes", 7)]
+
+
+def test_a_runtime_offers_the_backups_of_its_deployment(settings, servers):
+    settings = settings.model_copy(update={"redis_url": SecretStr(servers.valkey_url)})
+
+    with Runtime(settings) as runtime:
+        made = runtime.backup.create("from the app")
+
+    assert made.verified

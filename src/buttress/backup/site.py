@@ -30,7 +30,7 @@ def site_of(settings: Settings, servers: Servers | None) -> Site:
     """The database of a deployment."""
     url = settings.database_url.get_secret_value()
     if url == "embedded":
-        assert servers is not None
+        assert servers is not None, "the runtime is not open"
         return Site(
             parse_database_url(servers.postgres_url("backup")),
             parse_database_url(servers.postgres_url("owner")),
