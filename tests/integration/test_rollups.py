@@ -335,6 +335,13 @@ def test_verify_names_what_differs_and_rebuild_mends_it(database):
     assert differences(database) == []
 
 
+def test_verify_runs_outside_a_transaction_too(database):
+    with database.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        assert verify(connection, BY_MODEL) == []
+        assert verify(connection, BY_MODEL) == []
+
+
 def test_a_trigger_that_is_off_is_found_by_verify(database):
     execute(
         database,

@@ -36,7 +36,9 @@ PIN = (
 )
 """Statements that set them within the transaction."""
 
-UNPIN = f"SELECT set_config(name, current_setting('buttress_before.' || name), true) FROM {_NAMES}"
+# Outside a transaction nothing was set, and nothing is remembered.
+_BEFORE = "nullif(current_setting('buttress_before.' || name, true), '')"
+UNPIN = f"SELECT set_config(name, {_BEFORE}, true) FROM {_NAMES}"
 """What sets them as they were before."""
 
 
