@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import threading
 import time
 from dataclasses import asdict, dataclass, field
@@ -52,6 +53,21 @@ class Judgement:
         return Judgement(**{name: mine[name] + theirs[name] for name in mine})
 
 
+class Order(msgspec.Struct):
+    """What a process is to do."""
+
+    role: str
+    """`read`, `write` or `psql`."""
+    layer: str
+    place: Place
+    number: int
+    """Which reader, or which writer."""
+    result: Path
+    """Where it leaves what it saw."""
+    crashes: float = 0.0
+    """Share of a writer's commits after which it is killed before it can do anything more."""
+
+
 class Rollback(Exception):
     """Leaves a transaction on purpose."""
 
@@ -61,10 +77,16 @@ def layer_of(name: str, place: Place) -> Layer:
     return next(layer for layer in LAYERS if layer.name == name)(place)
 
 
-def read_until_told(name: str, place: Place, number: int, result: Path) -> None:
-    """The life of a reader process; what it saw is left in `result`."""
-    layer, record = layer_of(name, place), Record(place.record)
-    record.is_ready(number)
+def main() -> None:
+    """Live as one process of a run, by the order in the first argument."""
+    order = msgspec.json.decode(sys.argv[1], type=Order, dec_hook=lambda kind, value: kind(value))
+    {"read": read_until_told, "write": write_until_told, "psql": psql_until_told}[order.role](order)
+
+
+def read_until_told(order: Order) -> None:
+    """The life of a reader process."""
+    layer, record = layer_of(order.layer, order.place), Record(order.place.record)
+    record.is_ready(order.number)
     total, adding = Judgement(), threading.Lock()
 
     def read() -> None:
@@ -80,7 +102,7 @@ def read_until_told(name: str, place: Place, number: int, result: Path) -> None:
         thread.join()
     total.residual += _residual(layer)
     del total.examples[EXAMPLES:]
-    result.write_bytes(msgspec.json.encode(total))
+    order.result.write_bytes(msgspec.json.encode(total))
     layer.close()
 
 
@@ -116,11 +138,11 @@ def _residual(layer: Layer) -> int:
     return wrong
 
 
-def write_until_told(name: str, place: Place, slot: int, result: Path, crashes: float) -> None:
+def write_until_told(order: Order) -> None:
     """The life of a writer process; it may end by its own hand."""
-    layer, record = layer_of(name, place), Record(place.record)
+    layer, record = layer_of(order.layer, order.place), Record(order.place.record)
     found, choose = Judgement(), random.Random()
-    record.is_ready(slot)
+    record.is_ready(order.number)
     while record.writing:
         item = choose.randrange(ITEMS)
         try:
@@ -131,17 +153,17 @@ def write_until_told(name: str, place: Place, slot: int, result: Path, crashes: 
             found.refused += 1
             time.sleep(0.01)
             continue
-        record.acknowledge(slot, item, version)
+        record.acknowledge(order.number, item, version)
         found.writes += 1
-        if choose.random() < crashes:
-            result.write_bytes(msgspec.json.encode(found))
+        if choose.random() < order.crashes:
+            order.result.write_bytes(msgspec.json.encode(found))
             os.kill(os.getpid(), signal.SIGKILL)
         try:
             layer.after_commit(item)
         except Exception:  # noqa: BLE001  a peer whose cache is away cannot invalidate
             found.refused += 1
         time.sleep(choose.random() * PAUSE_SECONDS)
-    result.write_bytes(msgspec.json.encode(found))
+    order.result.write_bytes(msgspec.json.encode(found))
     layer.close()
 
 
@@ -204,10 +226,10 @@ class Psql:
             self._process = None
 
 
-def psql_until_told(place: Place, result: Path) -> None:
+def psql_until_told(order: Order) -> None:
     """The life of the process that writes through `psql`."""
-    record, found, choose = Record(place.record), Judgement(), random.Random()
-    psql = Psql(place)
+    record, found, choose = Record(order.place.record), Judgement(), random.Random()
+    psql = Psql(order.place)
     record.is_ready(PSQL_SLOT)
     while record.writing:
         item = choose.randrange(ITEMS)
@@ -217,4 +239,8 @@ def psql_until_told(place: Place, result: Path) -> None:
             found.writes += 1
         time.sleep(choose.random() * 2 * PAUSE_SECONDS)
     psql.close()
-    result.write_bytes(msgspec.json.encode(found))
+    order.result.write_bytes(msgspec.json.encode(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import msgspec
 
-from benchmarks.torture.actors import (
-    CRASHES,
-    Judgement,
-    psql_until_told,
-    read_until_told,
-    write_until_told,
-)
+from benchmarks.torture.actors import CRASHES, PSQL_SLOT, Judgement, Order
 from benchmarks.torture.caches import Layer
 from benchmarks.torture.faults import Faults
 from benchmarks.torture.record import Record
@@ -32,7 +26,9 @@ from buttress.db.embedded import start_servers
 READERS = 4
 WRITERS = 2
 FIRST_READER = 4
-SPAWN = multiprocessing.get_context("spawn")
+ROOT = Path(__file__).parents[2]
+READY_SECONDS = 120
+END_SECONDS = 60
 
 
 def run(layer: type[Layer], seconds: float, *, faults: bool = True) -> Judgement:
@@ -78,18 +74,24 @@ def _run(
     record, results = Record(place.record), home / "results"
     results.mkdir()
     readers = [
-        _start(read_until_told, layer.name, place, FIRST_READER + i, results / f"reader{i}")
+        _start(Order("read", layer.name, place, FIRST_READER + i, results / f"reader{i}"))
         for i in range(READERS)
     ]
-    psql = [_start(psql_until_told, place, results / "psql")] if layer.servers else []
+    psql = []
+    if layer.servers:
+        psql.append(_start(Order("psql", layer.name, place, PSQL_SLOT, results / "psql")))
     stop = threading.Event()
     threads = [
         threading.Thread(target=_write, args=(layer, place, results, i)) for i in range(WRITERS)
     ]
     for thread in threads:
         thread.start()
-    while record.ready < READERS + WRITERS + len(psql):
-        time.sleep(0.05)
+    try:
+        _wait_until_ready(record, [*readers, *psql], READERS + WRITERS + len(psql))
+    except BaseException:
+        record.end_writes()
+        record.end_reads()
+        raise
     if disturb is not None:
         threads.append(threading.Thread(target=disturb.run, args=(seconds, stop)))
         threads[-1].start()
@@ -99,13 +101,12 @@ def _run(
     for thread in threads:
         thread.join()
     for process in psql:
-        process.join()
+        process.wait(END_SECONDS)
     time.sleep(0.2)
     record.end_reads()
     for process in readers:
-        process.join(60)
-        if process.exitcode != 0:
-            raise RuntimeError(f"a reader of {layer.name} ended with {process.exitcode}")
+        if process.wait(END_SECONDS) != 0:
+            raise RuntimeError(f"a reader of {layer.name} ended with {process.returncode}")
     found = [msgspec.json.decode(path.read_bytes(), type=Judgement) for path in results.iterdir()]
     total = sum(found, Judgement())
     if layer.strict and total.stale and disturb is not None:
@@ -119,11 +120,24 @@ def _write(layer: type[Layer], place: Place, results: Path, slot: int) -> None:
     while record.writing:
         result = results / f"writer{slot}-{life}"
         crashes = CRASHES if layer.servers else 0.0
-        _start(write_until_told, layer.name, place, slot, result, crashes).join()
+        code = _start(Order("write", layer.name, place, slot, result, crashes)).wait()
+        if code > 0:
+            raise RuntimeError(f"a writer of {layer.name} ended with {code}")
         life += 1
 
 
-def _start(target: object, *arguments: object) -> SpawnProcess:
-    process = SPAWN.Process(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
-    process.start()
-    return process
+def _wait_until_ready(record: Record, processes: list[subprocess.Popen[bytes]], many: int) -> None:
+    give_up = time.monotonic() + READY_SECONDS
+    while record.ready < many:
+        if any(process.poll() for process in processes) or time.monotonic() > give_up:
+            raise RuntimeError("a process of the run did not start; its error is above")
+        time.sleep(0.05)
+
+
+def _start(order: Order) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "benchmarks.torture.actors", _encoded(order)]
+    return subprocess.Popen(command, cwd=ROOT)
+
+
+def _encoded(order: Order) -> str:
+    return msgspec.json.encode(order, enc_hook=str).decode()
