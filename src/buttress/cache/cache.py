@@ -35,7 +35,7 @@ from buttress.cache.shared import Shared
 from buttress.cache.stats import CacheStats, Counters, History, NamespaceStats, since
 from buttress.cache.wal import WalWatch
 from buttress.cache.warming import Warmed, call_again, warm
-from buttress.cache.watch import is_watched, tables_of, tag, watches
+from buttress.cache.watch import is_watched, tables_of, tag
 from buttress.cache.watching import Watching
 from buttress.db.database import Database
 from buttress.settings import CacheSettings, PoolSettings
@@ -276,9 +276,9 @@ class Cache:
         """For a badge: `warn` when something makes reads slower than they should be."""
         told = self.explain()
         shared = self.shared.stats()
-        # Where no model asks to be watched there is nothing to cache, and nothing missing.
-        degraded = [told.why] if told.mode == "off" and watches() else []
-        degraded += [f"{table}: {why}" for table, why in sorted(self.watching.unwatched.items())]
+        # Where the database has no table to watch there is nothing to cache, and nothing missing.
+        unwatched = sorted(self.watching.unwatched.items())
+        degraded = [f"{table}: {why}" for table, why in unwatched]
         if shared.state not in ("ok", "off"):
             degraded.append(f"valkey: {shared.state}")
         return CacheHealth("warn" if degraded else "pass", "; ".join(degraded) or told.mode)

@@ -161,6 +161,12 @@ def problems(connection: Connection, schema: str, watched: Sequence[Watch]) -> d
     return found
 
 
+def existing(connection: Connection, watched: Sequence[Watch]) -> list[str]:
+    """Those of the watched tables that the database has."""
+    families = _families(connection, watched)
+    return [watch.table for watch in watched if families[watch.table]]
+
+
 def schema_of_log(connection: Connection) -> str | None:
     """The schema the change log lies in, None when it was never installed."""
     found = connection.scalar(

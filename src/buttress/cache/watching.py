@@ -11,7 +11,7 @@ from sqlalchemy import text
 from buttress.cache.barrier import Barrier
 from buttress.cache.coverage import Reads
 from buttress.cache.declaration import Declaration
-from buttress.cache.triggers import problems, schema_of_log
+from buttress.cache.triggers import existing, problems, schema_of_log
 from buttress.cache.watch import rollup_sources, watches
 from buttress.db.database import Database
 from buttress.errors import ConfigurationError
@@ -63,7 +63,11 @@ class Watching:
         wanted = watches()
         with self.database.connection(read_only=True) as connection:
             schema = schema_of_log(connection)
-            found = {} if schema is None else problems(connection, schema, wanted)
+            found = (
+                dict.fromkeys(existing(connection, wanted), f"there is no change log: {UPGRADE}")
+                if schema is None
+                else problems(connection, schema, wanted)
+            )
             self._functions = frozenset(connection.scalars(FUNCTIONS))
             self._guarded = frozenset(connection.scalars(GUARDED))
         names = frozenset(watch.table for watch in wanted)

@@ -55,7 +55,8 @@ def guarantee(told: Explanation) -> None:
 def numbers(seconds: float | None) -> None:
     """What was answered how, asked again every few seconds."""
     stats = current_runtime().cache.stats(window_seconds=seconds)
-    if not stats.namespaces:
+    reads = stats.hits + stats.misses + sum(row["Past the cache"] for row in rows(stats))
+    if not reads:
         nothing_cached()
         return
     with st.grid(4, min_column_width=170, border=True):
