@@ -1,4 +1,4 @@
-"""The database as the installed apps expect it: revisions, roll-ups, watched tables."""
+"""The database as the installed apps expect it: revisions, roll-ups, watched tables, jobs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from buttress.app import App
     from buttress.db.database import Database
-    from buttress.db.migrations import MigrationSource, Revision
+    from buttress.db.migrations import Revision
 
 
 @dataclass(frozen=True)
@@ -20,19 +21,22 @@ class Prepared:
     """Tables whose changes the cache is told of from now on."""
     unwatched: list[str] = field(default_factory=list)
     """Tables it is no longer told of."""
+    jobs: bool = False
+    """Whether the tables of jobs were made or renewed."""
 
 
-def prepare(
-    database: Database, sources: Sequence[MigrationSource], *, target: str = "heads"
-) -> Prepared:
-    """Apply the revisions up to `target`, with the roll-ups, then have the cache's tables watched.
+def prepare(database: Database, apps: Sequence[App], *, target: str = "heads") -> Prepared:
+    """Apply the revisions up to `target`, with the roll-ups; then have the cache's tables watched
+    and make the tables of jobs, if some app has jobs.
 
-    Connect as the owner, and give the sources of all installed apps. Raises what
-    `buttress.db.migrations.upgrade` raises.
+    Connect as the owner, and give all installed apps. Raises what `buttress.db.migrations.upgrade`
+    raises.
     """
-    from buttress.cache import install
+    from buttress import cache
     from buttress.db import migrations
+    from buttress.jobs import tables
 
-    revisions = migrations.upgrade(database, sources, target=target)
-    installed = install(database)
-    return Prepared(revisions, installed.tables, installed.removed)
+    revisions = migrations.upgrade(database, [app.migrations for app in apps], target=target)
+    installed = cache.install(database)
+    made = any(app.jobs for app in apps) and tables.install(database)
+    return Prepared(revisions, installed.tables, installed.removed, made)

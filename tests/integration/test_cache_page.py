@@ -32,7 +32,7 @@ def page() -> None:
 
 def test_the_page_says_how_to_cache_while_nothing_is(settings):
     with Runtime(settings) as runtime:
-        prepare(runtime.owner_database, runtime.migrations)
+        prepare(runtime.owner_database, runtime.apps)
         serve(runtime)
         shown = AppTest.from_function(page, default_timeout=30).run()
 
@@ -42,7 +42,7 @@ def test_the_page_says_how_to_cache_while_nothing_is(settings):
 
 def test_the_page_and_prometheus_tell_hits_and_what_was_computed(settings):
     with Runtime(settings) as runtime:
-        prepare(runtime.owner_database, runtime.migrations)
+        prepare(runtime.owner_database, runtime.apps)
         cache = runtime.cache
         cache.look()
         cache.set("rates", "today", 7, tags=[], stamp=cache.stamp())

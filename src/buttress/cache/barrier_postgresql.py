@@ -30,13 +30,16 @@ NEVER = 2**62
 _BARRIER = """
 select pg_current_snapshot()::text, pg_current_wal_insert_lsn()::text,
     (select horizon::text from {schema}.buttress_cache_state),
-    (select identity::text || extract(epoch from pg_postmaster_start_time())::text
-        from {schema}.buttress_cache_state),
+    {sign},
     (select json_agg(json_build_array(xid::text::bigint, tag)) from (
         select xid, tag from {schema}.buttress_cache_change where xid >= $1::xid8
         union all
         select xid, tag from {schema}.buttress_cache_change where xid = any($2::xid8[])
         limit {most}) changes)
+"""
+_SIGN = """
+    (select identity::text || extract(epoch from pg_postmaster_start_time())::text || '/' || d.oid
+        from {schema}.buttress_cache_state, pg_database d where d.datname = current_database())
 """
 _ABOUT = """, exists (
         select from {schema}.buttress_cache_change where xid >= $3::xid8 and tag = any($5::text[])
@@ -45,8 +48,9 @@ _ABOUT = """, exists (
             and tag = any($5::text[]))
 """
 _SERVER = """
-select n.nspname, s.identity::text || extract(epoch from pg_postmaster_start_time())::text,
-    d.oid::text, pg_is_in_recovery()
+select n.nspname,
+    s.identity::text || extract(epoch from pg_postmaster_start_time())::text || '/' || d.oid,
+    pg_is_in_recovery()
 from buttress_cache_state s, pg_class c join pg_namespace n on n.oid = c.relnamespace,
     pg_database d
 where c.oid = 'buttress_cache_state'::regclass and d.datname = current_database()
@@ -165,8 +169,8 @@ class PostgreSQLBarrier(Barrier):
         )
         answer = wire.ask(self._about if about else self._plain, (*since, *about))
         snapshot_text, position, horizon, sign, changes = answer[:5]
-        if self.server is not None and sign != self.server.sign:
-            # Behind a pooler this connection outlives the server it led to.
+        if sign is not None and self.server is not None and sign != self.server.sign:
+            # Behind a pooler this connection outlives the server it led to; others end with it.
             raise Unavailable("another server answers than before")
         if snapshot_text is None or position is None or horizon is None:
             raise Unavailable("the change log is empty", hint="Run `buttress migrate upgrade`.")
@@ -223,7 +227,8 @@ class PostgreSQLBarrier(Barrier):
                 "the cache cannot read the change log", hint="Run `buttress migrate upgrade`."
             ) from error
         schema = sql.Identifier(self.server.schema).as_string()
-        self._plain = _BARRIER.format(schema=schema, most=MOST_CHANGES).encode()
+        sign = "null::text" if wire.prepares else _SIGN.format(schema=schema).strip()
+        self._plain = _BARRIER.format(schema=schema, most=MOST_CHANGES, sign=sign).encode()
         self._about = self._plain.rstrip() + _ABOUT.format(schema=schema).encode()
         # What this connection shows need not follow what the one before showed.
         self._snapshot = None
@@ -241,14 +246,14 @@ def _server(wire: Wire) -> Server:
     found = connection.execute(_SERVER).fetchone()
     if found is None:
         raise Unavailable("the change log has no state", hint="Run `buttress migrate upgrade`.")
-    schema, sign, database, standby = found
+    schema, sign, standby = found
     if standby:
         raise Unavailable("the cache was connected to a standby, not to the primary")
     try:
         control = connection.execute(_CONTROL).fetchone() or ()
     except psycopg.errors.InsufficientPrivilege:
         control = ()  # the start time and the log's own identity tell servers apart as well
-    told = "|".join(map(str, (sign, database, *control)))
+    told = "|".join(map(str, (sign, *control)))
     return Server(schema, blake2b(told.encode(), digest_size=8).hexdigest(), sign.encode())
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from buttress.cli.context import load_settings, out
-from buttress.errors import BadInput
+from buttress.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
     from buttress.jobs import Jobs, JobStatus
@@ -121,4 +121,9 @@ def opened() -> Iterator[Jobs]:
     from buttress.runtime import Runtime
 
     with Runtime(load_settings()) as runtime:
+        if not any(app.jobs for app in runtime.apps):
+            raise NotFound(
+                "no installed app has jobs",
+                hint="A job is a function of an app under @app.job: see docs/howto/run-jobs.md.",
+            )
         yield runtime.jobs

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from buttress.db.database import Database
     from buttress.db.migration_lint import Finding
     from buttress.db.migrations import MigrationSource, Revision
+    from buttress.runtime import Runtime
 
 FOUND = 1
 """Exit code of `drift` and `lint` when there is something to tell."""
@@ -52,18 +53,18 @@ def upgrade(
     from buttress.backup import before_migration
     from buttress.deployment import prepare
 
-    with owned_database() as (database, sources):
-        made_before = before_migration(load_settings(), database, sources)
+    with every_app() as runtime:
+        database = runtime.owner_database
+        made_before = before_migration(runtime.settings, database, runtime.migrations)
         if made_before is not None:
             out.print(f"backed up as {made_before.id}", markup=False)
-        done = prepare(database, sources, target=target)
-        made = install_jobs(database)
+        done = prepare(database, runtime.apps, target=target)
     tell("applied", done.revisions, "the database is up to date")
     for table in done.watched:
         out.print(f"watching {table} for the cache", markup=False)
     for table in done.unwatched:
         out.print(f"no longer watching {table}", markup=False)
-    if made:
+    if done.jobs:
         out.print("made the tables of jobs")
 
 
@@ -174,14 +175,6 @@ def lint(
     out.print("nothing unsafe")
 
 
-def install_jobs(database: Database) -> bool:
-    """Make the tables of jobs if an installed app has jobs; whether anything had to be done."""
-    from buttress.jobs.tables import install
-    from buttress.runtime import select_apps
-
-    return any(installed.jobs for installed in select_apps("")) and install(database)
-
-
 def lint_cached_functions() -> list[Uncovered]:
     """What the cached functions of all installed apps read without saying so."""
     from buttress.cache.lint import lint
@@ -193,14 +186,21 @@ def lint_cached_functions() -> list[Uncovered]:
 
 
 @contextmanager
-def owned_database() -> Iterator[tuple[Database, list[MigrationSource]]]:
-    """The database as its owner, and the revisions of all installed apps.
+def every_app() -> Iterator[Runtime]:
+    """The deployment with all installed apps.
 
     BUTTRESS_APPS selects what a process serves; the database belongs to all of them.
     """
     from buttress.runtime import Runtime
 
     with Runtime(load_settings(apps="")) as runtime:
+        yield runtime
+
+
+@contextmanager
+def owned_database() -> Iterator[tuple[Database, list[MigrationSource]]]:
+    """The database as its owner, and the revisions of all installed apps."""
+    with every_app() as runtime:
         yield runtime.owner_database, runtime.migrations
 
 

@@ -90,17 +90,14 @@ class stopping_on_sigterm:  # noqa: N801  # used like a function
 
 def migrate_embedded(runtime: Runtime) -> None:
     """Bring the embedded database up to date; a real one waits for `buttress migrate upgrade`."""
-    from buttress.cli.migrate import install_jobs
     from buttress.deployment import prepare
     from buttress.runtime import select_apps
 
     if runtime.settings.database_url.get_secret_value() != "embedded":
         return
     # All installed apps, whichever of them this process starts: the database belongs to all.
-    sources = [app.migrations for app in select_apps("")]
-    for revision in prepare(runtime.owner_database, sources).revisions:
+    for revision in prepare(runtime.owner_database, select_apps("")).revisions:
         out.print(f"applied {revision.id}: {plain(revision.message)}")
-    install_jobs(runtime.owner_database)
     runtime.cache.look()
 
 

@@ -10,9 +10,10 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, Dialect
+from sqlalchemy.exc import SQLAlchemyError
 
 from buttress.db.base import JSONDocument, UTCDateTime
-from buttress.errors import Conflict
+from buttress.errors import ButtressError, Conflict
 
 EXAMPLES = 1000
 """Rejected rows a report shows; the table has all."""
@@ -50,13 +51,13 @@ def ready(connection: Connection) -> None:
     try:
         with connection.begin_nested():
             install(connection)
-    except Exception as error:
-        if sa.inspect(connection).has_table(REJECTED.name):  # another import was first
-            return
-        raise Conflict(
-            "rows are rejected and there is no table to keep them in",
-            hint="Run `buttress migrate`.",
-        ) from error
+    except (ButtressError, SQLAlchemyError) as error:
+        # Another import may have been first; else the role may not make tables.
+        if not sa.inspect(connection).has_table(REJECTED.name):
+            raise Conflict(
+                "rows are rejected and there is no table to keep them in",
+                hint="Run `buttress migrate`.",
+            ) from error
 
 
 def keep(

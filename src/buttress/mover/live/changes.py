@@ -148,7 +148,7 @@ def is_followed(connection: apsw.Connection) -> bool:
     return bool(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (LOG,)).fetchall())
 
 
-def fingerprint(connection: apsw.Connection) -> str:
+def schema_digest(connection: apsw.Connection) -> str:
     """A digest of the source's own schema, ours left out: it must not change while following."""
     digest = hashlib.sha256()
     for row in connection.execute(

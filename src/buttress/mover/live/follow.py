@@ -95,12 +95,12 @@ def follow(
 
     `told` hears of every batch: rows brought up to date, and whether nothing is left.
     """
-    with _followed(source, target, schema, settings) as (_, plan, connection, fingerprint):
+    with _followed(source, target, schema, settings) as (_, plan, connection, digest):
         while not stop.is_set():
             with changes.reading(source) as lite:
                 if not changes.is_followed(lite):
                     return
-                _check_schema(source, lite, fingerprint)
+                _check_schema(source, lite, digest)
                 try:
                     batch = replay(lite, connection, plan)
                 except CutOverDone:
@@ -130,11 +130,11 @@ def cutover(
     MoveMismatch
         The proof of everything, after the pause, found a difference.
     """
-    with _followed(source, target, schema, settings) as (where, plan, connection, fingerprint):
+    with _followed(source, target, schema, settings) as (where, plan, connection, digest):
         _catch_up(source, connection, plan, progress)
         began = time.perf_counter()
         with changes.writing(source) as lite:
-            _check_schema(source, lite, fingerprint)
+            _check_schema(source, lite, digest)
             last = 0
             while True:
                 batch = replay(lite, connection, plan)
@@ -209,7 +209,7 @@ def _prepare_target(source: Path, where: Target, report: MoveReport) -> None:
         )
         connection.execute(
             "INSERT INTO buttress_follow (source, position, fingerprint) VALUES (%s, %s, %s)",
-            (str(source.resolve()), report.plan.followed_from, changes.fingerprint(lite)),
+            (str(source.resolve()), report.plan.followed_from, changes.schema_digest(lite)),
         )
         side_tables.create(connection, report.schema)
         for table in report.plan.moving:
@@ -248,8 +248,8 @@ def _followed(
         yield where, report.plan, connection, str(row[0])
 
 
-def _check_schema(source: Path, lite: apsw.Connection, fingerprint: str) -> None:
-    if fingerprint != changes.fingerprint(lite):
+def _check_schema(source: Path, lite: apsw.Connection, digest: str) -> None:
+    if digest != changes.schema_digest(lite):
         raise Conflict(
             f"the tables of {source} were altered while it was followed",
             hint=f"Run `buttress cutover {source} --abandon`, then move it again.",
