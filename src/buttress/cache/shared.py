@@ -10,12 +10,15 @@ import logging
 import secrets
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
 
 log = logging.getLogger(__name__)
+
+Word = str | bytes | int
 
 TIMEOUT_SECONDS = 0.024
 """For connecting, and for each answer: both and some are 50 ms."""
@@ -62,8 +65,10 @@ class Shared:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._client: Any = None
+        self._pool: Any = None  # valkey's classes have no types
+        self._idle: deque[Any] = deque()
         self._errors: tuple[type[Exception], ...] = ()
+        self._lost: type[Exception] = OSError
         self._open_until = 0.0
         self._pause = FIRST_PAUSE_SECONDS
         self._problem = ""
@@ -83,7 +88,7 @@ class Shared:
 
     def get(self, name: str) -> Kept | None:
         """The entry of that name, unless it is missing, foreign or expired."""
-        found = self._try("get", PREFIX + name)
+        found = self._try("GET", PREFIX + name)
         if found is None:
             return None
         try:
@@ -100,7 +105,7 @@ class Shared:
         encoded = self._encode(kept)
         left = round((kept.expires - time.time()) * 1000)
         if left > 0 and len(encoded) <= LARGEST_BYTES:
-            self._try("set", PREFIX + name, encoded, px=left)
+            self._try("SET", PREFIX + name, encoded, "PX", left)
 
     def lock(self, name: str) -> str | None:
         """A token when the lock was free or nobody can tell, None while another process has it."""
@@ -109,7 +114,7 @@ class Shared:
         token = secrets.token_hex(8)
         failures = self.failures
         locked = self._try(
-            "set", f"{PREFIX}{name}:lock", token, nx=True, px=round(LOCK_SECONDS * 1000)
+            "SET", f"{PREFIX}{name}:lock", token, "NX", "PX", round(LOCK_SECONDS * 1000)
         )
         if self.failures != failures:
             return ""
@@ -123,17 +128,17 @@ class Shared:
         """Give the lock back, if it is still ours."""
         self._held.pop(name, None)
         if token:
-            self._try("eval", UNLOCK, 1, f"{PREFIX}{name}:lock", token)
+            self._try("EVAL", UNLOCK, 1, f"{PREFIX}{name}:lock", token)
 
     def delete(self, names: list[str]) -> None:
         """Remove entries."""
         if names:
-            self._try("unlink", *(PREFIX + name for name in names))
+            self._try("UNLINK", *(PREFIX + name for name in names))
 
     def ping(self) -> bool:
         """Whether it answers now; tries even while the breaker is open."""
         self._open_until = 0.0
-        return bool(self._try("ping"))
+        return bool(self._try("PING"))
 
     def stats(self) -> SharedStats:
         """How it fares now."""
@@ -144,12 +149,11 @@ class Shared:
     def close(self) -> None:
         """Close its connections."""
         self._closed.set()
-        if self._client is not None:
-            self._client.close()
+        self._disconnect()
 
     def start_anew(self) -> None:
         """In a forked child: use none of the parent's connections, hold none of its locks."""
-        self._client = None
+        self._pool, self._idle = None, deque()
         self._held, self._renewing = {}, None
 
     def _start_renewing(self) -> None:
@@ -163,15 +167,17 @@ class Shared:
         while not self._closed.wait(RENEW_SECONDS):
             for name, token in list(self._held.items()):
                 milliseconds = round(LOCK_SECONDS * 1000)
-                self._try("eval", RENEW, 1, f"{PREFIX}{name}:lock", token, milliseconds)
+                self._try("EVAL", RENEW, 1, f"{PREFIX}{name}:lock", token, milliseconds)
 
-    def _connect(self) -> None:
-        from valkey import Valkey, ValkeyError  # slow to import for who only migrates
+    def _prepare(self) -> Any:
+        # Slow to import for who only migrates.
+        from valkey import ConnectionError as ConnectionLost
+        from valkey import ConnectionPool, ValkeyError
         from valkey.backoff import NoBackoff
         from valkey.retry import Retry
 
-        self._errors = (ValkeyError, OSError)
-        self._client = Valkey.from_url(
+        self._errors, self._lost = (ValkeyError, OSError), ConnectionLost
+        self._pool = ConnectionPool.from_url(  # type: ignore[no-untyped-call]
             self._url,
             socket_timeout=TIMEOUT_SECONDS,
             socket_connect_timeout=TIMEOUT_SECONDS,
@@ -179,17 +185,18 @@ class Shared:
             lib_name=None,
             lib_version=None,
         )
+        return self._pool
 
-    def _try(self, command: str, *arguments: object, **options: object) -> object:
+    def _try(self, *words: Word) -> object:
+        """What the server answers to a command, None when it does not."""
         now = time.monotonic()
         if not self._url or now < self._open_until:
             return None
-        if self._client is None:
-            self._connect()
+        pool = self._pool or self._prepare()
         if self._problem:  # one call tries; meanwhile the others find the breaker open
             self._open_until = now + self._pause
         try:
-            answer: object = getattr(self._client, command)(*arguments, **options)
+            answer = self._ask(pool, words)
         except self._errors as error:
             self._fail(error)
             return None
@@ -197,6 +204,28 @@ class Shared:
             log.info("shared cache is back")
             self._problem, self._pause, self._open_until = "", FIRST_PAUSE_SECONDS, 0.0
         return answer
+
+    def _ask(self, pool: Any, words: tuple[Word, ...]) -> object:
+        # The client's own way through its pool takes as long as the round trip itself.
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            return self._ask_over(pool.make_connection(), words)
+        try:
+            return self._ask_over(connection, words)
+        except self._lost:  # it had lain idle while the server went and came back
+            self._disconnect()
+            return self._ask_over(pool.make_connection(), words)
+
+    def _ask_over(self, connection: Any, words: tuple[Word, ...]) -> object:
+        connection.send_command(*words)
+        answer: object = connection.read_response()
+        self._idle.append(connection)
+        return answer
+
+    def _disconnect(self) -> None:
+        while self._idle:
+            self._idle.pop().disconnect()
 
     def _fail(self, error: Exception) -> None:
         self.failures += 1
