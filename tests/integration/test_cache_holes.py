@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from buttress.cache import cached, tag
+from buttress.cache import Cache, cached, tag
 from buttress.db.database import Database
-from buttress.db.embedded import Servers
 from buttress.errors import ConfigurationError
-from cache_world import Price, Shop, World, databases, fresh
-
-
-@pytest.fixture
-def both(servers: Servers) -> Iterator[tuple[Database, Database]]:
-    with databases(servers) as opened:
-        yield opened
-
-
-@pytest.fixture
-def shop(both: tuple[Database, Database]) -> Iterator[World]:
-    with fresh(*both) as opened:
-        yield opened
+from buttress.settings import PoolSettings
+from cache_world import Price, Shop, total
 
 
 def counter(model: type) -> Callable[[Session], int]:
@@ -170,3 +160,27 @@ def test_a_log_without_its_state_is_told_and_stops_nothing(shop):
     shop.cache.barrier.disconnect()
 
     assert kept() == 1
+
+
+@pytest.mark.parametrize(("identity", "read"), [("its own", 60), ("another", 63)])
+def test_another_server_behind_a_pooled_connection_is_noticed(shop, identity, read):
+    pooled = Database(replace(shop.app.url, transaction_pooler=True))
+    with closing(pooled), Cache(pooled):
+        with pooled.session(read_only=True) as session:
+            assert total(session) == 60
+        # Another server has other rows, and no log of ours tells of them.
+        shop.write("alter table cw_price disable trigger user")
+        shop.write("update cw_price set cents = cents + 1")
+        if identity == "another":
+            shop.write("update buttress_cache_state set identity = gen_random_uuid()")
+
+        with pooled.session(read_only=True) as session:
+            assert total(session) == read
+
+
+def test_the_first_use_needs_no_connection_of_an_exhausted_pool(shop):
+    single = Database(shop.app.url, pool=PoolSettings(size=1, overflow=0, timeout_seconds=1))
+    with closing(single), Cache(single), single.session(read_only=True) as session:
+        session.scalar(text("select 1"))
+
+        assert total(session) == 60

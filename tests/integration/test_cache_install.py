@@ -15,22 +15,9 @@ from buttress.cache.lint import lint
 from buttress.cache.triggers import problems
 from buttress.db.backend import LockTimeout
 from buttress.db.database import Database
-from buttress.db.embedded import Servers
 from buttress.db.migrations import drift, upgrade
 from buttress.errors import ConfigurationError
-from cache_world import Price, Shop, Stray, Table, World, computed, databases, fresh, mine, total
-
-
-@pytest.fixture
-def both(servers: Servers) -> Iterator[tuple[Database, Database]]:
-    with databases(servers) as opened:
-        yield opened
-
-
-@pytest.fixture
-def shop(both: tuple[Database, Database]) -> Iterator[World]:
-    with fresh(*both) as opened:
-        yield opened
+from cache_world import Price, Shop, Stray, Table, World, computed, fresh, mine, total
 
 
 def found(shop: World, watched: list[Watch] | None = None) -> dict[str, str]:
