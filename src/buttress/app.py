@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from buttress.db.migration_scripts import MigrationSource
     from buttress.jobs.declaration import Declared, Job, Step
+    from buttress.jobs.queues import Queue
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,6 +73,8 @@ class Check:
 
     name: str
     probe: Callable[[Session], str | None]
+    limit_seconds: float = 0.5
+    """How long it may take; beyond that it counts as failed."""
 
 
 @dataclass
@@ -183,10 +186,24 @@ class App:
 
         return record
 
-    def check(self, probe: Probe) -> Probe:
-        """Add a health check, named after the function, which raises when something is wrong."""
-        self._checks.append(Check(probe.__name__.replace("_", " "), probe))
-        return probe
+    @overload
+    def check(self, probe: Probe, /) -> Probe: ...
+
+    @overload
+    def check(self, *, limit_seconds: float = ...) -> Callable[[Probe], Probe]: ...
+
+    def check(self, probe: Probe | None = None, *, limit_seconds: float = 0.5) -> Any:
+        """Add a health check, named after the function, which raises when something is wrong.
+
+        One that takes longer than its limit counts as failed; probes wait no longer for it.
+        """
+
+        def record(wrapped: Probe) -> Probe:
+            name = wrapped.__name__.replace("_", " ")
+            self._checks.append(Check(name, wrapped, limit_seconds))
+            return wrapped
+
+        return record if probe is None else record(probe)
 
     @overload
     def job(self, function: Callable[P, R], /) -> Job[P, R]: ...
@@ -195,7 +212,7 @@ class App:
     def job(
         self,
         *,
-        queue: str = ...,
+        queue: Queue | str = ...,
         timeout_seconds: float | None = ...,
         schedule: str | None = ...,
         time_zone: str = ...,
@@ -210,14 +227,33 @@ class App:
         ConfigurationError
             The name is taken, or an option cannot be used.
         """
-        from buttress.jobs.declaration import Declared
-
-        if self._jobs is None:
-            self._jobs = Declared(self.name)
-        declared = self._jobs
+        declared = self._declared()
         if function is not None:
             return declared.job(function, **options)
         return lambda wrapped: declared.job(wrapped, **options)
+
+    def queue(
+        self,
+        name: str,
+        *,
+        concurrency: int | None = None,
+        worker_concurrency: int | None = None,
+        rate: tuple[int, float] | None = None,
+    ) -> Queue:
+        """Declare a queue, for `@app.job(queue=…)`; `buttress.jobs.Queue` tells what limits mean.
+
+        Queues belong to the deployment: jobs of other apps may name it.
+
+        Raises
+        ------
+        ConfigurationError
+            The limits contradict each other; those of another declaration, when a worker starts.
+        """
+        from buttress.jobs.queues import Queue
+
+        queue = Queue(name, concurrency, worker_concurrency, rate)
+        self._declared().queues.append(queue)
+        return queue
 
     @overload
     def step(self, function: Callable[..., R], /) -> Step[R]: ...
@@ -235,6 +271,13 @@ class App:
             return Step(f"{self.name}.{wrapped.__name__}", wrapped, **options)
 
         return declare if function is None else declare(function)
+
+    def _declared(self) -> Declared:
+        from buttress.jobs.declaration import Declared
+
+        if self._jobs is None:
+            self._jobs = Declared(self.name)
+        return self._jobs
 
     def load(self, surface: Surface) -> None:
         """Import the app's module of that name, if it has one; errors inside it are not hidden."""
@@ -261,6 +304,12 @@ class App:
         """The jobs of the app, in the order they were declared."""
         self.load("jobs")
         return [] if self._jobs is None else list(self._jobs.jobs.values())
+
+    @property
+    def queues(self) -> list[Queue]:
+        """The queues the app declares."""
+        self.load("jobs")
+        return [] if self._jobs is None else list(self._jobs.queues)
 
     @property
     def checks(self) -> list[Check]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from buttress.db.embedded import Servers
     from buttress.db.migration_scripts import MigrationSource
     from buttress.db.monitor.monitor import Monitor
+    from buttress.health import Health
     from buttress.jobs import Jobs
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,8 @@ class Runtime:
         What functions declared with `buttress.cache.cached` are read through.
     jobs
         Background work: enqueue it, follow it, cancel it.
+    health
+        What probes ask.
 
     Raises
     ------
@@ -72,6 +75,7 @@ class Runtime:
     cache_url: str
     cache: Cache
     jobs: Jobs
+    health: Health
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
@@ -118,6 +122,7 @@ class Runtime:
         from buttress.db.database import Database
         from buttress.db.embedded import start_servers
         from buttress.db.monitor.watching import watching
+        from buttress.health import Health
         from buttress.jobs import Jobs
 
         settings = self.settings
@@ -166,8 +171,13 @@ class Runtime:
         )
         exits.enter_context(self.cache)
         self.jobs = exits.enter_context(
-            Jobs(self.database, lambda: [job for app in self.apps for job in app.jobs])
+            Jobs(
+                self.database,
+                lambda: [job for app in self.apps for job in app.jobs],
+                lambda: [queue for app in self.apps for queue in app.queues],
+            )
         )
+        self.health = exits.enter_context(Health(self))
 
 
 def refuse_development_defaults(settings: Settings) -> None:

@@ -9,14 +9,28 @@
 
     runtime.jobs.enqueue(settle, 7, key="order 7")  # anywhere
 
-`declaration` is what apps write, `jobs` what callers use, `worker` what runs the work. The engine
-behind them (DBOS) is imported when work is enqueued or done, never by `import buttress.jobs`.
+`declaration` and `queues` are what apps write, `jobs` what callers use (`status` reads, `control`
+changes), `worker` what runs the work. The engine behind them (DBOS) is imported when work is
+enqueued or done, never by `import buttress.jobs`.
 """
 
 from __future__ import annotations
 
 from buttress.jobs.declaration import Job, Step
 from buttress.jobs.errors import JobFailed
-from buttress.jobs.jobs import Jobs, JobStatus, Ticket
+from buttress.jobs.jobs import Jobs, Ticket
+from buttress.jobs.queues import Queue, QueueStatus
+from buttress.jobs.status import JobStatus, Progress, StepStatus
 
-__all__ = ["Job", "JobFailed", "JobStatus", "Jobs", "Step", "Ticket"]
+__all__ = [
+    "Job",
+    "JobFailed",
+    "JobStatus",
+    "Jobs",
+    "Progress",
+    "Queue",
+    "QueueStatus",
+    "Step",
+    "StepStatus",
+    "Ticket",
+]

@@ -7,21 +7,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from buttress.errors import ConfigurationError
+from buttress.jobs.queues import DEFAULT_QUEUE, Queue
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-DEFAULT_QUEUE = "default"
 
 
 class Run(Protocol):
     """The job that runs here."""
 
     id: str
+
+    def child_id(self) -> str:
+        """The id of the next job it makes: the same ones in the same order when it runs again."""
 
     def step(self, step: Step[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Do one step, or return what it returned when it was done before."""
@@ -31,26 +34,29 @@ class Run(Protocol):
 
 
 _run: ContextVar[Run | None] = ContextVar("job_run", default=None)
-_in_step: ContextVar[bool] = ContextVar("job_in_step", default=False)
+_in_step: ContextVar[Iterator[int] | None] = ContextVar("job_in_step", default=None)
 
 current_run = _run.get
 """The job this thread works on; None outside of jobs. No argument."""
+step_count = _in_step.get
+"""Numbers from 0 for what this attempt at a step makes; None outside of steps. No argument."""
 
 
 @contextmanager
 def running(run: Run) -> Iterator[None]:
     """This thread works on that job meanwhile."""
-    token = _run.set(run)
+    token, outside = _run.set(run), _in_step.set(None)
     try:
         yield
     finally:
+        _in_step.reset(outside)
         _run.reset(token)
 
 
 @contextmanager
 def inside_step() -> Iterator[None]:
     """Steps called meanwhile are ordinary functions: what they do belongs to the step around."""
-    token = _in_step.set(True)
+    token = _in_step.set(count())
     try:
         yield
     finally:
@@ -67,7 +73,8 @@ class Job(Generic[P, R]):
 
     name: str
     function: Callable[P, R]
-    queue: str = DEFAULT_QUEUE
+    queue: Queue | str = DEFAULT_QUEUE
+    """A queue, or the name of one that is declared elsewhere or has no limits."""
     timeout_seconds: float | None = None
     schedule: str | None = None
     time_zone: str = "UTC"
@@ -86,6 +93,13 @@ class Job(Generic[P, R]):
                 f"job {self.name}: timeout_seconds must be positive",
                 hint="Leave it out for no limit.",
             )
+        if isinstance(self.queue, str):
+            Queue(self.queue)  # refuses a name that cannot be one
+
+    @property
+    def queue_name(self) -> str:
+        """The name of its queue."""
+        return self.queue if isinstance(self.queue, str) else self.queue.name
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)
@@ -131,7 +145,7 @@ class Step(Generic[R]):
 
     def __call__(self, *args: Any, **kwargs: Any) -> R:
         run = _run.get()
-        if run is None or _in_step.get():
+        if run is None or _in_step.get() is not None:
             return self.function(*args, **kwargs)
         result: R = run.step(self, args, kwargs)
         return result
@@ -139,10 +153,11 @@ class Step(Generic[R]):
 
 @dataclass
 class Declared:
-    """The jobs and steps of one app."""
+    """The jobs and queues of one app."""
 
     app: str
     jobs: dict[str, Job[Any, Any]] = field(default_factory=dict)
+    queues: list[Queue] = field(default_factory=list)
 
     def job(self, function: Callable[P, R], **options: Any) -> Job[P, R]:
         """Declare a job.

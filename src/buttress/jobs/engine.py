@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,12 +19,14 @@ from dbos import (
     DBOSConfig,
     Serializer,
     SetWorkflowAttributes,
+    SetWorkflowID,
     SetWorkflowTimeout,
     SQLAlchemyDatasource,
 )
 from dbos import error as engine_errors
-from dbos._datasource import DatasourceOptions
-from sqlalchemy import Engine, create_engine
+from dbos._datasource import DatasourceOptions, _still_owns
+from dbos._sys_db import SystemDatabase
+from sqlalchemy import ColumnElement, Engine, create_engine, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -34,7 +36,8 @@ from buttress.errors import BadInput, ButtressError, Conflict, NotFound, Unavail
 from buttress.jobs import values
 from buttress.jobs.declaration import Step, inside_step
 from buttress.jobs.errors import JobFailed
-from buttress.jobs.tables import SCHEMA
+from buttress.jobs.queues import Queue
+from buttress.jobs.tables import SCHEMA, Tables
 
 APPLICATION = "buttress"
 VERSION = "1"
@@ -107,6 +110,8 @@ class Execution:
     ) -> None:
         self.database = database
         self.executor = executor
+        self._threads = threads
+        self._replaced: dict[str, Any] = {}
         self._system = _system_engine(database, threads + CLIENT_CONNECTIONS)
         config: DBOSConfig = {
             "name": APPLICATION,
@@ -144,19 +149,32 @@ class Execution:
         self._job = DBOS.workflow(name=WORKFLOW, max_recovery_attempts=again)(job)
         self._scheduled = DBOS.workflow(name=SCHEDULED, max_recovery_attempts=again)(scheduled)
 
-    def launch(self, queues: dict[str, dict[str, Any]]) -> None:
+    def launch(self, queues: Iterable[Queue]) -> None:
         """Begin to take work from the queues."""
+        queues = list(queues)
+        self._limit_queues({queue.name: self._at_a_time(queue) for queue in queues})
         DBOS.launch()
-        for name, limits in queues.items():
+        for queue in queues:
             DBOS.register_queue(
-                name, polling_interval_sec=POLL_SECONDS, on_conflict="always_update", **limits
+                queue.name,
+                global_concurrency=queue.concurrency,
+                worker_concurrency=queue.worker_concurrency,
+                limiter={"limit": queue.rate[0], "period": queue.rate[1]} if queue.rate else None,
+                polling_interval_sec=POLL_SECONDS,
+                on_conflict="always_update",
             )
 
     def start(
-        self, name: str, args: list[Any], kwargs: dict[str, Any], timeout: float | None
+        self,
+        job_id: str,
+        name: str,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        timeout: float | None,
     ) -> Any:
         """Begin a job here and now, past the queues; the engine's handle."""
-        with SetWorkflowTimeout(timeout), SetWorkflowAttributes({"job": name}):
+        attributes = SetWorkflowAttributes({"job": name})
+        with SetWorkflowID(job_id), SetWorkflowTimeout(timeout), attributes:
             return DBOS.start_workflow(self._job, name, args, kwargs)
 
     def recover(self, executor: str) -> None:
@@ -165,12 +183,34 @@ class Execution:
         self._dbos._recover_pending_workflows([executor])
 
     def step(self, step: Step[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Do a step of the job this thread runs, or return what it returned before."""
+        """Do a step of the job this thread runs, or return what it returned before.
+
+        Raises
+        ------
+        Conflict
+            Another step was done in this place: the code changed while the job was half done.
+        """
+        try:
+            return self._step(step, args, kwargs)
+        except engine_errors.DBOSUnexpectedStepError as error:
+            job, number, _, before = error.inputs
+            raise Conflict(
+                f"step {number} of job {job} was {before} when it was done and is {step.name} now: "
+                "the code changed in between",
+                hint=f"Bring the former order of steps back, then `buttress jobs retry {job}`; or "
+                f"`buttress jobs retry {job} --from-step {number}`, which does that step and all "
+                "after it again, whatever of them was done.",
+            ) from error
+
+    def _step(self, step: Step[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if step.transaction:
             options: DatasourceOptions = {"name": step.name, **self._isolation}
             return self._datasource.run_tx_step(options, self._transaction, step, args, kwargs)
 
         def call() -> Any:
+            # Paused and resumed meanwhile, the job may be done elsewhere already.
+            if not _still_owns(DBOS.workflow_id or ""):
+                raise engine_errors.DBOSWorkflowConflictIDError(DBOS.workflow_id or "")
             with inside_step():
                 return step.function(*args, **kwargs)
 
@@ -195,9 +235,37 @@ class Execution:
     def close(self, drain_seconds: int) -> None:
         """Stop taking work, and wait for what is under way."""
         DBOS.destroy(workflow_completion_timeout_sec=drain_seconds, destroy_registry=True)
+        for name, method in self._replaced.items():
+            setattr(SystemDatabase, name, method)
         self._data.dispose()
         if self._system is not None:
             self._system.dispose()
+
+    def _at_a_time(self, queue: Queue) -> int:
+        limits = (self._threads, queue.concurrency, queue.worker_concurrency)
+        return min(limit for limit in limits if limit is not None)
+
+    def _limit_queues(self, at_a_time: dict[str, int]) -> None:
+        """Take nothing from paused queues, and of each no more at a time than this process does.
+
+        The engine keeps one number for all workers and knows no pause; both hooks are its own,
+        and private.
+        """
+        paused = Tables(self.database).paused_queue
+        read_queue = SystemDatabase.get_queue
+        self._replaced = {"get_queue": read_queue, "_claim_gate": SystemDatabase._claim_gate}
+
+        def get_queue(system: SystemDatabase, name: str) -> Any:
+            queue = read_queue(system, name)
+            if queue is not None and name in at_a_time:
+                queue._worker_concurrency = at_a_time[name]
+            return queue
+
+        def claim_gate(_: SystemDatabase, queue: str, __: str | None) -> list[ColumnElement[bool]]:
+            return [~select(paused.c.queue).where(paused.c.queue == queue).exists()]
+
+        setattr(SystemDatabase, "get_queue", get_queue)  # noqa: B010  # a method, to mypy
+        setattr(SystemDatabase, "_claim_gate", claim_gate)  # noqa: B010
 
     def _transaction(self, step: Step[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         session: Session = self._datasource.sql_session()

@@ -1,69 +1,37 @@
-"""What callers do with jobs: enqueue, follow, cancel, retry."""
+"""What callers do with jobs: enqueue and start them, follow them, stop them, have them go on."""
 
 from __future__ import annotations
 
-import datetime as dt
+import contextvars
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, literal, select
 from sqlalchemy.orm import Session
 
-from buttress.errors import BadInput, Conflict, NotFound, Unavailable
-from buttress.jobs import values
-from buttress.jobs.declaration import Job
+from buttress.errors import BadInput, Unavailable
+from buttress.jobs import control, status, values
+from buttress.jobs.declaration import Job, current_run
 from buttress.jobs.errors import JobFailed
+from buttress.jobs.queues import Queue, QueueStatus, declared_queues
+from buttress.jobs.status import ENDED, JobStatus, Progress, State, StepStatus
 from buttress.jobs.tables import Tables, require_installed
 
 if TYPE_CHECKING:
-    from dbos import DBOSClient, WorkflowStatus
+    from dbos import DBOSClient
 
     from buttress.db.database import Database
     from buttress.jobs.engine import Execution
 
-State = Literal["waiting", "delayed", "running", "done", "failed", "cancelled", "given up"]
-STATES: dict[str, State] = {
-    "ENQUEUED": "waiting",
-    "DELAYED": "delayed",
-    "PENDING": "running",
-    "SUCCESS": "done",
-    "ERROR": "failed",
-    "CANCELLED": "cancelled",
-    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "given up",
-}
-ENDED: set[State] = {"done", "failed", "cancelled", "given up"}
-PRUNED_AT_ONCE = 500
 FIRST_PRIORITY, PRIORITY, LAST_PRIORITY = 1, 100, 1_000_000
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a job says it is."""
-
-    done: int
-    total: int | None
-    note: str
-
-
-@dataclass(frozen=True)
-class JobStatus:
-    """One job as it stands."""
-
-    id: str
-    name: str
-    state: State
-    queue: str | None
-    created_at: dt.datetime
-    ended_at: dt.datetime | None
-    attempts: int
-    error: str | None
-    progress: Progress | None
+MARKS_KEPT = 20
+"""How many of a job's words about its progress are kept."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +65,15 @@ class Ticket:
 class Jobs:
     """The jobs of a deployment. Nothing is opened before the first use."""
 
-    def __init__(self, database: Database, declared: Callable[[], Sequence[Job[Any, Any]]]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        declared: Callable[[], Sequence[Job[Any, Any]]],
+        queues: Callable[[], Sequence[Queue]] = tuple,
+    ) -> None:
         self.database = database
         self.declared = declared
+        self._queues = queues
         self.execution: Execution | None = None
         """What does jobs in this process, while a worker runs in it."""
         self._opening = threading.Lock()
@@ -137,12 +111,16 @@ class Jobs:
                 self._client = open_client(self.database)
             return self._client[0]
 
+    def queues_declared(self) -> dict[str, Queue]:
+        """The queues of the declared jobs by name; raises `ConfigurationError` when two differ."""
+        return declared_queues(self.declared(), self._queues())
+
     def enqueue(
         self,
         job: Job[Any, Any],
         *args: Any,
         key: str | None = None,
-        queue: str | None = None,
+        queue: Queue | str | None = None,
         priority: int = PRIORITY,
         delay_seconds: float = 0.0,
         session: Session | None = None,
@@ -150,12 +128,14 @@ class Jobs:
     ) -> Ticket:
         """Have a job done by whichever worker is free.
 
+        Called inside a job it makes a child of that job, once however often that job is begun.
+
         Parameters
         ----------
         key
             While a job of this name and key waits or runs, that one is returned and no second made.
         queue
-            Another queue than the job's own.
+            Another declared queue than the job's own.
         priority
             1 comes first, 1,000,000 last.
         delay_seconds
@@ -166,27 +146,32 @@ class Jobs:
         Raises
         ------
         BadInput
-            An argument cannot be stored, or the priority or delay makes no sense.
+            An argument cannot be stored, the priority or delay makes no sense, or no job here has
+            such a queue.
         Conflict
             With a session: another transaction just made a job of that key.
+        Unavailable
+            The database does not answer; there is no job.
         """
         if not FIRST_PRIORITY <= priority <= LAST_PRIORITY or delay_seconds < 0:
             raise BadInput(
                 f"priority {priority} or delay {delay_seconds} is out of range",
                 hint="Priorities go from 1 to 1,000,000; a delay is not negative.",
             )
+        into = job.queue_name if queue is None else self._known_queue(queue)
         arguments = [job.name, list(args), kwargs]
         values.encode(arguments)
         client = self.client
         from buttress.jobs.engine import VERSION, WORKFLOW, translated
 
+        parent = current_run()
         options: dict[str, Any] = {
             "workflow_name": WORKFLOW,
-            "queue_name": queue or job.queue,
-            "workflow_id": uuid4().hex,
+            "queue_name": into,
+            "workflow_id": parent.child_id() if parent else uuid4().hex,
             "app_version": VERSION,
             "priority": priority,
-            "attributes": {"job": job.name},
+            "attributes": {"job": job.name, "queue": into},
         }
         if delay_seconds:
             options["delay_seconds"] = delay_seconds
@@ -198,59 +183,92 @@ class Jobs:
             if session is None:
                 if key is not None:
                     options["duplication_policy"] = "return-existing"
-                return Ticket(client.enqueue(options, *arguments).get_workflow_id(), self)  # type: ignore[arg-type]
-            there = self._holder(session, options)
-            if there is not None:
-                return Ticket(there, self)
-            handle: Any = client.enqueue_in_transaction(session, options, *arguments)  # type: ignore[arg-type]
-            return Ticket(handle.get_workflow_id(), self)
+                made = client.enqueue(options, *arguments).get_workflow_id()  # type: ignore[arg-type]
+            else:
+                there = self._holder(session, options)
+                if there is not None:
+                    return Ticket(there, self)
+                handle: Any = client.enqueue_in_transaction(session, options, *arguments)  # type: ignore[arg-type]
+                made = handle.get_workflow_id()
+        if parent and made == options["workflow_id"]:
+            self._keep_parent(made, parent.id, session)
+        return Ticket(made, self)
 
     def start(self, job: Job[Any, Any], *args: Any, **kwargs: Any) -> Ticket:
         """Begin a job now, for somebody who waits: in this process if a worker runs in it.
 
         Otherwise it goes to the front of its queue. It is as durable as an enqueued one; limits of
-        the queue do not apply to it.
+        the queue do not apply to it, so that a job may start another and wait for it.
         """
         if self.execution is None:
             return self.enqueue(job, *args, priority=FIRST_PRIORITY, **kwargs)
         values.encode([list(args), kwargs])
         from buttress.jobs.engine import translated
 
+        parent = current_run()
+        made = parent.child_id() if parent else uuid4().hex
         with translated(self.database.url.label):
-            handle = self.execution.start(job.name, list(args), kwargs, job.timeout_seconds)
-            return Ticket(handle.get_workflow_id(), self, getattr(handle, "future", None))
+            # Outside of the engine's context: the child is ours to number and to remember.
+            handle = contextvars.Context().run(
+                self.execution.start, made, job.name, list(args), kwargs, job.timeout_seconds
+            )
+        if parent:
+            self._keep_parent(made, parent.id, None)
+        return Ticket(made, self, getattr(handle, "future", None))
 
     def find(
-        self, *, state: State | None = None, limit: int = 100, offset: int = 0
+        self,
+        *,
+        state: State | None = None,
+        queue: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
     ) -> list[JobStatus]:
-        """Jobs, newest first."""
-        given = [name for name, own in STATES.items() if own == state] or None
-        return self._statuses(status=given, limit=limit, offset=offset, sort_desc=True)
+        """Jobs, newest first; `queue` finds those that wait or run in it, and that ended there."""
+        return status.find(self, state=state, queue=queue, limit=limit, offset=offset)
 
     def show(self, job_id: str) -> JobStatus:
         """One job; raises `NotFound`."""
-        found = self._statuses(workflow_ids=[job_id])
-        if not found:
-            raise NotFound(f"there is no job {job_id}", hint="See `buttress jobs list`.")
-        return found[0]
+        return status.show(self, job_id)
+
+    def steps(self, job_id: str) -> list[StepStatus]:
+        """The finished steps of a job, in its order."""
+        return status.steps(self, job_id)
+
+    def arguments(self, job_id: str) -> tuple[list[Any], dict[str, Any]]:
+        """What a job was given: values of your users."""
+        return status.arguments(self, job_id)
+
+    def history(self, job_id: str) -> list[Progress]:
+        """What a job said of its progress last, oldest first."""
+        return status.history(self, job_id)
+
+    def children(self, job_id: str) -> list[JobStatus]:
+        """The jobs a job made, oldest first."""
+        return status.children(self, [job_id])
+
+    def queues(self) -> list[QueueStatus]:
+        """All queues, with what waits and runs in them."""
+        return status.queues(self)
 
     def result(self, job_id: str, *, timeout_seconds: float = 60.0) -> Any:
         """What a job returned, see `Ticket.result`."""
         give_up = time.monotonic() + timeout_seconds
         pause = 0.005
-        while (status := self.show(job_id)).state not in ENDED:
+        while (job := self.show(job_id)).state not in ENDED:
             if time.monotonic() >= give_up:
                 raise Unavailable(
-                    f"job {job_id} ({status.name}) is {status.state} after {timeout_seconds} "
-                    "seconds",
+                    f"job {job_id} ({job.name}) is {job.state} after {timeout_seconds} seconds",
                     hint="It goes on; ask again later. If it only waits, is a worker running?",
                 )
             time.sleep(pause)
             pause = min(pause * 1.5, 0.25)
-        return self._outcome(status)
+        return self._outcome(job)
 
-    def cancel(self, job_id: str) -> None:
-        """Stop a job: it does not begin, or does not begin another step.
+    def cancel(self, job_id: str, *, children: bool = False) -> list[str]:
+        """Stop a job: it does not begin, or does not begin another step; the ids of all stopped.
+
+        With `children` also the jobs it made, and those they made, that have not ended.
 
         Raises
         ------
@@ -259,16 +277,38 @@ class Jobs:
         Conflict
             It has ended.
         """
-        from buttress.jobs.engine import translated
+        return control.cancel(self, job_id, children=children)
 
-        status = self.show(job_id)
-        if status.state in ENDED:
-            raise Conflict(f"job {job_id} is {status.state}", hint="There is nothing to cancel.")
-        with translated(self.database.url.label):
-            self.client.cancel_workflow(job_id)
+    def pause(self, job_id: str) -> None:
+        """Have a job wait: it does not begin, or does not begin another step, until it is resumed.
 
-    def retry(self, job_id: str) -> None:
+        It keeps its key. A transaction that is under way is undone and done again later.
+
+        Raises
+        ------
+        NotFound
+            There is no such job.
+        Conflict
+            It has ended, or is paused.
+        """
+        control.pause(self, job_id)
+
+    def resume(self, job_id: str) -> None:
+        """Let a paused job go on after its last finished step, with the whole of its time limit.
+
+        Raises
+        ------
+        NotFound
+            There is no such job.
+        Conflict
+            It is not paused.
+        """
+        control.resume(self, job_id)
+
+    def retry(self, job_id: str, *, from_step: int | None = None) -> None:
         """Do a job that failed, was cancelled or was given up again; finished steps stay done.
+
+        With `from_step` that step and all after it are done again, their effects too.
 
         Raises
         ------
@@ -276,61 +316,62 @@ class Jobs:
             There is no such job.
         Conflict
             It has not ended, or it succeeded.
+        BadInput
+            It has no such step.
         """
-        from buttress.jobs.engine import translated
+        control.retry(self, job_id, from_step=from_step)
 
-        status = self.show(job_id)
-        if status.state not in ENDED or status.state == "done":
-            raise Conflict(
-                f"job {job_id} is {status.state}", hint="Only what did not succeed can be retried."
-            )
-        with translated(self.database.url.label):
-            if status.state == "failed":
-                failed = [
-                    step["function_id"]
-                    for step in self.client.list_workflow_steps(job_id)
-                    if step["error"] is not None
-                ]
-                done = len(self.client.list_workflow_steps(job_id))
-                start = min(failed) if failed else done + 1
-                self.client.rewind_workflow(job_id, start_step=start, queue_name=status.queue)
-            else:
-                self.client.resume_workflow(job_id, queue_name=status.queue)
+    def pause_queue(self, name: str) -> None:
+        """Let no job of a queue begin, on no host; those that run go on. Raises `NotFound`."""
+        control.pause_queue(self, name)
+
+    def resume_queue(self, name: str) -> None:
+        """Let jobs of a queue begin again; raises `Conflict` when it is not paused."""
+        control.resume_queue(self, name)
 
     def prune(self, *, days: float) -> int:
         """Delete jobs that ended more than so many days ago; how many that were."""
-        from buttress.jobs.engine import translated
-
-        before = (dt.datetime.now(dt.UTC) - dt.timedelta(days=days)).isoformat()
-        ended = [name for name, own in STATES.items() if own in ENDED]
-        deleted = 0
-        with translated(self.database.url.label):
-            while found := self.client.list_workflows(
-                status=ended, completed_before=before, limit=PRUNED_AT_ONCE,
-                load_input=False, load_output=False,
-            ):  # fmt: skip
-                ids = [status.workflow_id for status in found]
-                self.client.delete_workflows(ids)
-                with self.database.connection() as connection:
-                    progress = self.tables.progress
-                    connection.execute(delete(progress).where(progress.c.job.in_(ids)))
-                deleted += len(ids)
-        return deleted
+        return control.prune(self, days=days)
 
     def write_progress(self, job_id: str, progress: Progress) -> None:
         """Keep how far a job is."""
-        table = self.tables.progress
+        mark = self.tables.mark
+        number = select(func.coalesce(func.max(mark.c.number), 0) + 1).where(mark.c.job == job_id)
 
         def write(session: Session) -> None:
-            session.execute(delete(table).where(table.c.job == job_id))
+            new = session.scalar(number) or 1
             session.execute(
-                table.insert().values(
-                    job=job_id, done=progress.done, total=progress.total, note=progress.note,
-                    at=self.tables.now(),
+                mark.insert().values(
+                    job=job_id, number=new, done=progress.done, total=progress.total,
+                    note=progress.note, at=self.tables.now(),
                 )
             )  # fmt: skip
+            session.execute(
+                delete(mark).where(mark.c.job == job_id, mark.c.number <= new - MARKS_KEPT)
+            )
 
         self.database.retry(write, idempotent=True)
+
+    def _known_queue(self, queue: Queue | str) -> str:
+        name = queue if isinstance(queue, str) else queue.name
+        known = self.queues_declared()
+        if name not in known:
+            raise BadInput(
+                f"no worker would look into queue {name!r}",
+                hint=f"Declare it with app.queue({name!r}), or use one of {', '.join(known)}.",
+            )
+        return name
+
+    def _keep_parent(self, job_id: str, parent: str, session: Session | None) -> None:
+        child = self.tables.child
+        there = select(child.c.job).where(child.c.job == job_id).exists()
+        row = child.insert().from_select(
+            ["job", "parent"], select(literal(job_id), literal(parent)).where(~there)
+        )
+        if session is not None:
+            session.execute(row)
+        else:
+            self.database.retry(lambda own: own.execute(row), idempotent=True)
 
     def _holder(self, session: Session, options: dict[str, Any]) -> str | None:
         work = self.tables.work
@@ -344,64 +385,16 @@ class Jobs:
         )
         return found
 
-    def _statuses(self, **which: Any) -> list[JobStatus]:
+    def _outcome(self, job: JobStatus) -> Any:
         from buttress.jobs.engine import translated
 
         with translated(self.database.url.label):
-            found = self.client.list_workflows(load_input=False, load_output=False, **which)
-            failed = [status.workflow_id for status in found if status.status == "ERROR"]
-            errors = {
-                status.workflow_id: status.error
-                for status in (
-                    self.client.list_workflows(workflow_ids=failed, load_input=False)
-                    if failed
-                    else []
-                )
-            }
-        progress = self._progress([status.workflow_id for status in found])
-        return [
-            _status(status, errors.get(status.workflow_id), progress.get(status.workflow_id))
-            for status in found
-        ]
-
-    def _progress(self, job_ids: Sequence[str]) -> dict[str, Progress]:
-        table = self.tables.progress
-        with self.database.connection(read_only=True) as connection:
-            rows = connection.execute(select(table).where(table.c.job.in_(job_ids)))
-            return {row.job: Progress(row.done, row.total, row.note) for row in rows}
-
-    def _outcome(self, status: JobStatus) -> Any:
-        from buttress.jobs.engine import translated
-
-        with translated(self.database.url.label):
-            (found,) = self.client.list_workflows(workflow_ids=[status.id], load_input=False)
+            (found,) = self.client.list_workflows(workflow_ids=[job.id], load_input=False)
         if found.error is not None:
             raise found.error
-        if status.state == "done":
+        if job.state == "done":
             return found.output
         raise JobFailed(
-            f"job {status.id} ({status.name}) was {status.state}",
-            hint=f"`buttress jobs retry {status.id}` does it again.",
+            f"job {job.id} ({job.name}) was {job.state}",
+            hint=f"`buttress jobs retry {job.id}` does it again.",
         )
-
-
-def _status(
-    status: WorkflowStatus, error: Exception | None, progress: Progress | None
-) -> JobStatus:
-    attributes = status.attributes or {}
-    name = attributes.get("job") or (status.schedule_name or status.name)
-    return JobStatus(
-        id=status.workflow_id,
-        name=str(name),
-        state=STATES[status.status],
-        queue=status.queue_name,
-        created_at=_moment(status.created_at or 0),
-        ended_at=_moment(status.completed_at) if status.completed_at else None,
-        attempts=status.recovery_attempts or 0,
-        error=f"{type(error).__name__}: {error}" if error else None,
-        progress=progress,
-    )
-
-
-def _moment(milliseconds: int) -> dt.datetime:
-    return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)

@@ -65,5 +65,5 @@ def _schedule(job: Job[Any, Any]) -> ClientScheduleInput:
         "context": job.name,
         "automatic_backfill": job.catch_up,
         "cron_timezone": job.time_zone,
-        "queue_name": job.queue,
+        "queue_name": job.queue_name,
     }

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Connection,
     Double,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    cast,
     func,
     insert,
     inspect,
@@ -28,12 +30,14 @@ if TYPE_CHECKING:
 
     from buttress.db.database import Database
 
+REVISION = 2
+"""Of our own tables: it rises when one is added."""
 SCHEMA = "buttress_jobs"
 """Where the tables lie on PostgreSQL; SQLite has none and keeps them beside the others."""
 
 
 class Tables:
-    """Our own tables, and the one of the engine's that leases look at."""
+    """Our own tables, and those of the engine's that we look at."""
 
     def __init__(self, database: Database) -> None:
         self.schema = SCHEMA if database.backend.name == "postgresql" else None
@@ -47,24 +51,57 @@ class Tables:
             Column("process", Integer, nullable=False),
             Column("beat_at", Double, nullable=False),
         )
-        self.progress = Table(
-            "buttress_job_progress",
+        self.mark = Table(
+            "buttress_job_mark",
             ours,
             Column("job", Text, primary_key=True),
-            Column("done", Integer, nullable=False),
-            Column("total", Integer),
+            Column("number", Integer, primary_key=True),
+            Column("done", BigInteger, nullable=False),
+            Column("total", BigInteger),
             Column("note", Text, nullable=False),
             Column("at", Double, nullable=False),
         )
+        self.child = Table(
+            "buttress_job_child",
+            ours,
+            Column("job", Text, primary_key=True),
+            Column("parent", Text, nullable=False, index=True),
+        )
+        self.paused = Table(
+            "buttress_job_paused",
+            ours,
+            Column("job", Text, primary_key=True),
+            Column("at", Double, nullable=False),
+        )
+        self.paused_queue = Table(
+            "buttress_job_paused_queue",
+            ours,
+            Column("queue", Text, primary_key=True),
+            Column("at", Double, nullable=False),
+        )
         self.installed = Table("buttress_job_engine", ours, Column("version", Text, nullable=False))
+        engines = MetaData(schema=self.schema)
         self.work = Table(
             "workflow_status",
-            MetaData(schema=self.schema),
+            engines,
             Column("workflow_uuid", Text, primary_key=True),
             Column("status", Text),
             Column("executor_id", Text),
+            Column("owner_xid", Text),
             Column("queue_name", Text),
             Column("deduplication_id", Text),
+            Column("delay_until_epoch_ms", BigInteger),
+            Column("started_at_epoch_ms", BigInteger),
+            Column("updated_at", BigInteger),
+            Column("completed_at", BigInteger),
+            Column("workflow_deadline_epoch_ms", BigInteger),
+            Column("recovery_attempts", BigInteger),
+        )
+        self.transaction = Table(
+            "datasource_outputs",
+            engines,
+            Column("workflow_id", Text, primary_key=True),
+            Column("step_id", Integer, primary_key=True),
         )
 
     def now(self) -> ColumnElement[float]:
@@ -73,12 +110,21 @@ class Tables:
             return (func.julianday("now") - 2_440_587.5) * 86_400.0
         return func.date_part("epoch", func.clock_timestamp())
 
+    def now_ms(self) -> ColumnElement[int]:
+        """The same as the engine keeps it: whole milliseconds."""
+        return cast(self.now() * 1000, BigInteger)
+
     def version(self, connection: Connection) -> str | None:
-        """The version of the engine the tables were made for; None when there are none."""
+        """The version the tables were made for; None when there are none."""
         if not inspect(connection).has_table(self.installed.name, schema=self.schema):
             return None
         found: str | None = connection.scalar(select(self.installed.c.version))
         return found
+
+
+def wanted_version() -> str:
+    """The version the tables must be of: the engine's and ours."""
+    return f"{version('dbos')} {REVISION}"
 
 
 def install(database: Database) -> bool:
@@ -87,7 +133,7 @@ def install(database: Database) -> bool:
     What needs no change costs one question and does not import the engine.
     """
     tables = Tables(database)
-    wanted = version("dbos")
+    wanted = wanted_version()
     with database.connection(read_only=True) as connection:
         if tables.version(connection) == wanted:
             return False
@@ -111,7 +157,7 @@ def require_installed(database: Database) -> Tables:
     """The tables; raises `ConfigurationError` when the owner has not made them."""
     tables = Tables(database)
     with database.connection(read_only=True) as connection:
-        if tables.version(connection) != version("dbos"):
+        if tables.version(connection) != wanted_version():
             raise ConfigurationError(
                 f"the tables of jobs in {database.url.label} are missing or of another version",
                 hint="Run `buttress migrate`.",

@@ -5,22 +5,27 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import threading
+import time
 from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from typing import Any, Self
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
-from buttress.errors import Conflict, NotFound
-from buttress.jobs.declaration import DEFAULT_QUEUE, Job, Step, running
+from buttress.errors import Conflict, NotFound, Unavailable
+from buttress.jobs.declaration import Job, Step, running, step_count
 from buttress.jobs.engine import Execution
-from buttress.jobs.jobs import Jobs, Progress
+from buttress.jobs.jobs import Jobs
 from buttress.jobs.lease import Lease
 from buttress.jobs.schedules import apply_schedules, is_second_time
+from buttress.jobs.status import Progress
 
 log = logging.getLogger(__name__)
 
 CONCURRENCY = 10
+TELL_SECONDS = 0.25
+CHILDREN = UUID("5f0c3d0e-6a55-4b57-9d57-0d8b5ac2d6b1")
+"""Of ids that follow from the parent's."""
 
 _one_worker = threading.Lock()
 
@@ -36,7 +41,7 @@ class Worker:
     Conflict
         There is a worker in this process already.
     ConfigurationError
-        The tables of jobs have not been made.
+        The tables of jobs have not been made, or two queues of one name differ.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class Worker:
 
     def _open(self, exits: ExitStack) -> None:
         tables = self.jobs.tables
+        queues = self.jobs.queues_declared()
         self._known: Mapping[str, Job[Any, Any]] = {job.name: job for job in self.jobs.declared()}
         self._execution = Execution(
             self.jobs.database,
@@ -76,10 +82,7 @@ class Worker:
         exits.callback(lease.stop)
         exits.callback(self._execution.close, self.drain_seconds)
         lease.start()
-        queues = {DEFAULT_QUEUE, *(job.queue for job in self._known.values())}
-        self._execution.launch(
-            {name: {"worker_concurrency": self.concurrency} for name in sorted(queues)}
-        )
+        self._execution.launch(queues.values())
         apply_schedules(self.jobs.client, list(self._known.values()))
         self.jobs.execution = self._execution
         log.info("worker started", extra={"executor": self.executor, "jobs": len(self._known)})
@@ -91,8 +94,13 @@ class Worker:
                 f"no installed app has a job {name!r}",
                 hint=f"Install the app that has it, then `buttress jobs retry {job_id}`.",
             )
-        with running(RunningJob(job_id, self.jobs, self._execution)):
-            return job.function(*args, **kwargs)
+        run = RunningJob(job_id, self.jobs, self._execution)
+        with running(run):
+            try:
+                return job.function(*args, **kwargs)
+            finally:
+                with suppress(Unavailable):  # it must not hide what the job raised
+                    run.tell()
 
     def _work_at(self, job_id: str, name: str, at: dt.datetime) -> Any:
         job = self._known.get(name)
@@ -109,23 +117,51 @@ class RunningJob:
     jobs: Jobs
     execution: Execution
     _in_transaction: bool = False
-    _told: list[Progress] = field(default_factory=list)
+    _steps: int = 0
+    _children: int = 0
+    _told: Progress | None = None
+    """The last word that has not been written yet."""
+    _written: Progress | None = None
+    _written_at: float = 0.0
 
     def step(self, step: Step[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Do one step, or return what it returned when it was done before."""
+        self._steps += 1
         self._in_transaction = step.transaction
         try:
             return self.execution.step(step, args, kwargs)
         finally:
             self._in_transaction = False
-            for progress in self._told[-1:]:
-                self.jobs.write_progress(self.id, progress)
-            self._told.clear()
+            self.tell()
+
+    def child_id(self) -> str:
+        """The id of the next job it makes: the same ones in the same order when it runs again."""
+        in_step = step_count()
+        if in_step is None:
+            self._children += 1
+            place = str(self._children)
+        else:
+            place = f"{self._steps}.{next(in_step)}"
+        return uuid5(CHILDREN, f"{self.id}/{place}").hex
 
     def progress(self, done: int, total: int | None, note: str) -> None:
-        """Write down how far it is; of a transaction when it has ended."""
-        progress = Progress(done, total, note)
-        if self._in_transaction:
-            self._told.append(progress)  # SQLite's one write lock is the transaction's
-        else:
-            self.jobs.write_progress(self.id, progress)
+        """Write down how far it is; of a transaction when it has ended.
+
+        Many words in short time are not all written: the last one is, at the end of the step.
+        """
+        self._told = Progress(done, total, note)
+        # SQLite's one write lock is the transaction's.
+        if not self._in_transaction and (self._is_news() or done == total):
+            self.tell()
+
+    def tell(self) -> None:
+        """Write the last word, if it has not been."""
+        if self._told is not None:
+            self._written, self._told = self._told, None
+            self._written_at = time.monotonic()
+            self.jobs.write_progress(self.id, self._written)
+
+    def _is_news(self) -> bool:
+        before, now = self._written, self._told
+        noted = before is None or now is None or before.note != now.note
+        return noted or time.monotonic() - self._written_at >= TELL_SECONDS
