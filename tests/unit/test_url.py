@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import create_engine
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 
 from buttress.db.url import DatabaseURL, parse_database_url
@@ -404,3 +405,10 @@ def test_a_quoted_password_of_a_key_value_string_is_recovered_exactly(password):
 def test_any_text_is_read_or_refused_with_a_cure(text):
     if isinstance(outcome(text), ConfigurationError):
         refusal(text)
+
+
+def test_one_port_counts_for_all_hosts():
+    url = parse_database_url("host=one,two port=6543 dbname=shop")
+
+    assert url.sqlalchemy.query["port"] == "6543,6543"
+    create_engine(url.sqlalchemy).dispose()

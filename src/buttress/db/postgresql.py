@@ -19,6 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from buttress.db import catalogue
 from buttress.db.backend import LockTimeout
 from buttress.db.fingerprint import Item
+from buttress.db.hosts import Hosts
 from buttress.db.postgresql_errors import explain, is_away
 from buttress.db.socket_watch import SocketWatch
 from buttress.db.url import DatabaseURL
@@ -55,6 +56,7 @@ class PostgreSQL:
         self.timeouts = timeouts
         self.application_name = application_name
         self.async_url = url.sqlalchemy
+        self.hosts = Hosts(url.conninfo)
 
     def connect_args(self) -> dict[str, Any]:
         """What the URL says itself wins."""
@@ -65,6 +67,7 @@ class PostgreSQL:
         }
         for name in self.url.sqlalchemy.query:
             arguments.pop(name, None)
+        arguments |= self.hosts.arguments()
         if self.url.transaction_pooler:
             # The next transaction may run on another server connection, which has not seen the
             # statements this one prepared.
@@ -89,6 +92,7 @@ class PostgreSQL:
 
     def listen(self, engine: Engine) -> None:
         event.listen(engine, "connect", _watch_socket)
+        self.hosts.listen(engine)
         if self.url.transaction_pooler:
             # A pooler refuses start-up options and forgets SET: each transaction brings its own.
             settings = ", ".join(

@@ -162,6 +162,9 @@ def _postgresql(given: dict[str, str]) -> DatabaseURL:
         raise ConfigurationError(
             "the URL has more ports than hosts, or fewer", hint="Write HOST:PORT,HOST:PORT."
         )
+    if parameters.get("port"):
+        ports *= len(hosts) // len(ports)
+        parameters["port"] = ",".join(ports)  # SQLAlchemy takes no single port for all hosts
     pooler = options.transaction_pooler
     if pooler is None:
         pooler = POOLER_PORT in ports or any(
