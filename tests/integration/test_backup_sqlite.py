@@ -15,9 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backup_format_1 import seal
 from buttress.backup import Backups
+from buttress.backup.keys import Key
 from buttress.backup.manifest import encode
-from buttress.backup.packing import Key
+from buttress.backup.packing import unseal
 from buttress.backup.retention import to_keep
 from buttress.backup.site import Site
 from buttress.backup.store import BucketStore, FolderStore
@@ -202,9 +204,9 @@ def test_pinned_ones_and_the_newest_verified_one_always_stay(made):
 @given(st.lists(st.binary(max_size=3000), max_size=5), st.randoms())
 def test_what_was_sealed_is_opened_whole_or_refused(blocks, chance):
     key = SEALING
-    sealed = b"".join(key.seal(blocks, "a backup"))
+    sealed = seal(b"".join(blocks), "a backup", key)
 
-    assert b"".join(key.unseal(iter([sealed]), "a backup")) == b"".join(blocks)
+    assert b"".join(unseal(iter([sealed]), "a backup", key)) == b"".join(blocks)
 
     damaged = bytearray(sealed)
     damaged[chance.randrange(len(sealed))] ^= 1 << chance.randrange(8)
@@ -214,7 +216,7 @@ def test_what_was_sealed_is_opened_whole_or_refused(blocks, chance):
         (sealed[:-1], "a backup"),
     ):
         with pytest.raises(BadInput):
-            b"".join(key.unseal(iter([wrong]), name))
+            b"".join(unseal(iter([wrong]), name, key))
 
 
 SEALING = Key.new("a key")

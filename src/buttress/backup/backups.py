@@ -6,25 +6,30 @@ import getpass
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 
 import buttress.backup.manifest as documents
-from buttress.backup import database, retention
+from buttress.backup import database, leases, retention
+from buttress.backup.chunks import DamagedChunk
 from buttress.backup.content import Progress
 from buttress.backup.database import Restored
+from buttress.backup.keys import Key
 from buttress.backup.manifest import Drill, Manifest
-from buttress.backup.packing import Key, check
+from buttress.backup.packing import check
+from buttress.backup.pruning import delete_unnamed_chunks
 from buttress.backup.site import Site, open_site
 from buttress.backup.store import Store, open_store, read_all
-from buttress.errors import BadInput, Conflict, NotFound
+from buttress.backup.writing import mark_damaged, present_in, writing
+from buttress.errors import BadInput, Conflict, NotFound, Unavailable, Unsupported
 from buttress.settings import BackupSettings, Settings
 
 MANIFEST, DRILL, PINNED = "manifest.json", "drill.json", "pinned"
+INDEX = "chunks.list"
 LATEST = "latest"
-ABANDONED_AFTER = timedelta(days=1)
 
 
 def no_progress(phase: str, done: int, total: int) -> None:
@@ -91,27 +96,30 @@ class Backups:
         # Sorted by name they are sorted by time, also two of one second.
         stamp = f"{moment:%Y%m%dT%H%M%S%f}"[:-3]
         name = f"{stamp}-{secrets.token_hex(2)}"
-        key = Key.new(self._secret) if self._secret else None
-        taken = database.dump(self.site, self.store, name, key=key, progress=progress)
-        manifest = Manifest(
-            id=name,
-            backend=self.site.owner.backend,
-            database=self.site.owner.label,
-            server_version=taken.server_version,
-            server_version_number=taken.server_version_number,
-            revisions=taken.revisions,
-            content=taken.content,
-            properties=taken.properties,
-            database_bytes=taken.database_bytes,
-            started_at=moment.isoformat(timespec="seconds"),
-            seconds=round(time.monotonic() - began, 3),
-            by=getpass.getuser(),
-            reason=reason,
-            written_by=f"buttress {version('buttress')}",
-            files=[taken.file],
-            encryption=key.encryption if key else None,
-        )
-        self._write(name, MANIFEST, documents.encode(manifest))
+        with writing(self.store, self._secret, self._manifests) as (writer, key):
+            write = partial(writer.write, progress=progress)
+            taken = database.dump(self.site, write, progress=progress)
+            index, chunked = writer.finish(f"{name}/{INDEX}")
+            manifest = Manifest(
+                id=name,
+                backend=self.site.owner.backend,
+                database=self.site.owner.label,
+                server_version=taken.server_version,
+                server_version_number=taken.server_version_number,
+                revisions=taken.revisions,
+                content=taken.content,
+                properties=taken.properties,
+                database_bytes=taken.database_bytes,
+                started_at=moment.isoformat(timespec="seconds"),
+                seconds=round(time.monotonic() - began, 3),
+                by=getpass.getuser(),
+                reason=reason,
+                written_by=f"buttress {version('buttress')}",
+                files=[index],
+                encryption=key.encryption if key else None,
+                chunked=chunked,
+            )
+            self._write(name, MANIFEST, documents.encode(manifest))
         if self._settings.drill if drill is None else drill:
             record = self.verify(name, progress=progress)
             if record.differences:
@@ -173,7 +181,7 @@ class Backups:
         """
         began = time.monotonic()
         manifest = self.find(name).manifest
-        with self._unpacked(manifest) as archive:
+        with self._unpacked(manifest, progress) as archive:
             found = database.drill(self.site, manifest, archive, progress)
         record = Drill(
             backup=manifest.id,
@@ -188,11 +196,18 @@ class Backups:
         self._write(manifest.id, DRILL, documents.encode(record))
         return record
 
-    def check(self, name: str = LATEST) -> None:
+    def check(self, name: str = LATEST, *, progress: Progress = no_progress) -> None:
         """Read every byte and compare it with its checksum; raises BadInput. This proves less than
         `verify`."""
-        for stored in self.find(name).manifest.files:
+        manifest = self.find(name).manifest
+        stored = manifest.files[0]
+        if not manifest.chunked:
             check(self.store.read(stored.name), stored)
+            return
+        key = Key.of(manifest.encryption, self._secret) if manifest.encryption else None
+        with self._marking():
+            for _ in database.read_back(self.store, stored, key, progress):
+                pass
 
     def restore(
         self,
@@ -220,13 +235,17 @@ class Backups:
         """
         manifest = self.find(name).manifest
         database.refuse(self.site, manifest, to)
-        with self._unpacked(manifest) as archive:
+        with self._unpacked(manifest, progress) as archive:
             return database.restore(
                 self.site, manifest, archive, to=to, dry_run=dry_run, progress=progress
             )
 
     def prune(self, *, dry_run: bool = False) -> list[Backup]:
-        """Delete what the retention does not keep, and tell what; also what was never finished."""
+        """Delete what the retention does not keep, and tell what; also what was never finished.
+
+        Chunks that no backup names any more go too, unless a backup runs, or the manifest or list
+        of one cannot be read.
+        """
         backups = self.all()
         kept = retention.to_keep(
             backups, daily=self._settings.daily, monthly=self._settings.monthly
@@ -236,7 +255,20 @@ class Backups:
             names = self.store.names()
             for name in [*(backup.id for backup in gone), *_abandoned(names)]:
                 self._delete(name, names)
+            self._delete_chunks()
         return gone
+
+    def _delete_chunks(self) -> None:
+        leases.forget_abandoned(self.store)
+        with leases.held(self.store, "prune"):
+            if leases.running(self.store, "backup") or self.damaged():
+                return
+            delete_unnamed_chunks(self.store, [backup.manifest for backup in self.all()])
+
+    def stored_bytes(self) -> int:
+        """What all backups take in the store together."""
+        files = sum(backup.manifest.files_bytes for backup in self.all())
+        return files + sum(present_in(self.store).values())
 
     def pin(self, name: str, *, pinned: bool = True) -> Backup:
         """Keep it for ever, or no longer."""
@@ -248,10 +280,30 @@ class Backups:
         return self.find(backup.id)
 
     @contextmanager
-    def _unpacked(self, manifest: Manifest) -> Iterator[database.Archive]:
+    def _unpacked(self, manifest: Manifest, progress: Progress) -> Iterator[database.Archive]:
         """The data of a backup, after every byte of it was checked."""
-        with database.unpacked(self.site, self.store, manifest, self._secret) as archive:
+        with (
+            self._marking(),
+            database.unpacked(self.site, self.store, manifest, self._secret, progress) as archive,
+        ):
             yield archive
+
+    @contextmanager
+    def _marking(self) -> Iterator[None]:
+        """Note damaged chunks, so that the next backup writes them again."""
+        try:
+            yield
+        except DamagedChunk as error:
+            with suppress(Unavailable):
+                mark_damaged(self.store, error.name)
+            raise
+
+    def _manifests(self) -> list[Manifest]:
+        names, found = self.store.names(), []
+        for name in sorted(_ids(names), reverse=True):
+            with suppress(BadInput, Unsupported):  # one that cannot be read shares no chunks
+                found.append(self._read(name, names).manifest)
+        return found
 
     def _read(self, name: str, names: list[str]) -> Backup:
         path = f"{name}/{MANIFEST}"
@@ -295,7 +347,7 @@ def _ids(names: list[str]) -> list[str]:
 
 def _abandoned(names: list[str]) -> list[str]:
     """Ids without a manifest that are too old to be under way."""
-    limit = f"{datetime.now(UTC) - ABANDONED_AFTER:%Y%m%dT%H%M%S}"
+    limit = f"{datetime.now(UTC) - leases.ABANDONED_AFTER:%Y%m%dT%H%M%S}"
     whole = set(_ids(names))
     begun = {name.partition("/")[0] for name in names if "/" in name}
     return sorted(name for name in begun - whole if name[:1].isdigit() and name < limit)

@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from buttress.backup import postgresql, sqlite
+from buttress.backup import chunks, postgresql, sqlite
 from buttress.backup.content import Progress, differences
-from buttress.backup.manifest import DatabaseProperties, Manifest
-from buttress.backup.packing import Key, pack, unpack
+from buttress.backup.keys import Key
+from buttress.backup.manifest import DatabaseProperties, Manifest, StoredFile
+from buttress.backup.packing import unpack
+from buttress.backup.parallel import in_threads
 from buttress.backup.postgresql import Dumped
 from buttress.backup.site import Site
 from buttress.backup.store import BLOCK_BYTES, Store
@@ -40,17 +42,15 @@ class Restored:
     dry_run: bool = False
 
 
-def dump(site: Site, store: Store, name: str, *, key: Key | None, progress: Progress) -> Dumped:
-    """Put the data of a backup into the store; see `postgresql.dump`."""
+def dump(site: Site, write: postgresql.Write, *, progress: Progress) -> Dumped:
+    """Hand the data of a backup to `write`; see `postgresql.dump`."""
     if site.owner.backend == "postgresql":
-        file = f"{name}/{postgresql.FILE}"
-        return postgresql.dump(site.reader, store, file, key=key, progress=progress)
+        return postgresql.dump(site.reader, write, progress=progress)
     with _scratch_folder(site) as folder:
         copied = folder / sqlite.FILE
         sqlite.copy(_file(site), copied, progress)
-        file = f"{name}/{sqlite.FILE}"
-        with store.write(file) as target, copied.open("rb") as source:
-            stored = pack(iter(lambda: source.read(BLOCK_BYTES), b""), target, name=file, key=key)
+        with copied.open("rb") as source:
+            write(iter(lambda: source.read(BLOCK_BYTES), b""))
         return Dumped(
             sqlite.read_content(copied, progress),
             DatabaseProperties(),
@@ -58,18 +58,19 @@ def dump(site: Site, store: Store, name: str, *, key: Key | None, progress: Prog
             sqlite3.sqlite_version,
             _sqlite_number(),
             copied.stat().st_size,
-            stored,
         )
 
 
 @contextmanager
-def unpacked(site: Site, store: Store, manifest: Manifest, secret: str) -> Iterator[Archive]:
+def unpacked(
+    site: Site, store: Store, manifest: Manifest, secret: str, progress: Progress
+) -> Iterator[Archive]:
     """The data of a backup in a file without a name, after every byte was checked.
 
     Raises
     ------
     BadInput
-        A byte is not what was written.
+        A byte is not what was written; DamagedChunk when it is one of a chunk.
     ConfigurationError
         The key is missing or another one.
     """
@@ -78,9 +79,26 @@ def unpacked(site: Site, store: Store, manifest: Manifest, secret: str) -> Itera
         raise BadInput(f"{manifest.id} has {len(manifest.files)} files instead of one")
     stored = manifest.files[0]
     with _room(site), tempfile.TemporaryFile(dir=_home(site)) as file:
-        unpack(store.read(stored.name), file, stored=stored, key=key)
+        if manifest.chunked:
+            for block in read_back(store, stored, key, progress):
+                file.write(block)
+            file.flush()
+        else:
+            unpack(store.read(stored.name), file, stored=stored, key=key)
         file.seek(0)
         yield file
+
+
+def read_back(
+    store: Store, index: StoredFile, key: Key | None, progress: Progress
+) -> Iterator[bytes]:
+    """The dump that lies in chunks, each compared with its id; raises as `unpacked`."""
+    named = chunks.read_index(store, index)
+    done, total = 0, sum(chunk.size for chunk in named)
+    for data in in_threads(store.threads, lambda chunk: chunks.read(store, chunk, key), named):
+        done += len(data)
+        progress("read", done, total)
+        yield data
 
 
 def refuse(site: Site, manifest: Manifest, to: str | None) -> None:

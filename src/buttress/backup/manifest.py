@@ -9,7 +9,8 @@ import msgspec
 
 from buttress.errors import BadInput, Unsupported
 
-FORMAT = 1
+FORMAT = 2
+"""1: one file with the whole dump. 2: a list of chunks that backups share."""
 PRODUCT = "buttress backup"
 
 
@@ -49,6 +50,19 @@ class StoredFile(msgspec.Struct, frozen=True):
     name: str
     bytes: int
     sha256: str
+
+
+class Chunked(msgspec.Struct, frozen=True):
+    """How a dump lies in the store: in chunks that other backups may name too."""
+
+    chunks: int
+    bytes: int
+    """Of the dump."""
+    stored_bytes: int
+    """What its chunks take, whoever put them there."""
+    new_chunks: int
+    new_bytes: int
+    """What this backup had to put."""
 
 
 class Encryption(msgspec.Struct, frozen=True):
@@ -100,10 +114,22 @@ class Manifest(msgspec.Struct, frozen=True):
     encryption: Encryption | None
     product: str = PRODUCT
     format: int = FORMAT
+    chunked: Chunked | msgspec.UnsetType = msgspec.UNSET
+    """Of format 2, whose only file is the list of chunks."""
 
     @property
     def stored_bytes(self) -> int:
-        """What it takes in the store."""
+        """What it would take in the store if it were alone there."""
+        return self.files_bytes + (self.chunked.stored_bytes if self.chunked else 0)
+
+    @property
+    def new_bytes(self) -> int:
+        """What it took more in the store when it was made."""
+        return self.files_bytes + (self.chunked.new_bytes if self.chunked else 0)
+
+    @property
+    def files_bytes(self) -> int:
+        """What it takes beside its chunks and its manifest."""
         return sum(file.bytes for file in self.files)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -30,15 +30,15 @@ from buttress.backup.manifest import (
     Content,
     DatabaseProperties,
     Manifest,
-    StoredFile,
 )
-from buttress.backup.packing import Key, damaged, pack
-from buttress.backup.store import Store
+from buttress.backup.packing import damaged
 from buttress.db import catalogue
 from buttress.db.url import DatabaseURL
 from buttress.errors import BadInput, Unsupported
 
-FILE = "database.dump"
+Write = Callable[[Iterator[bytes]], None]
+"""What becomes of a dump's blocks."""
+
 MAGIC = b"PGDMP"
 MAINTENANCE = "postgres"
 JOBS = 2 if sys.platform == "linux" else 1
@@ -57,13 +57,10 @@ class Dumped:
     server_version: str
     server_version_number: int
     database_bytes: int
-    file: StoredFile
 
 
-def dump(
-    url: DatabaseURL, store: Store, name: str, *, key: Key | None, progress: Progress
-) -> Dumped:
-    """Write the dump to the store while every table is digested in the same snapshot.
+def dump(url: DatabaseURL, write: Write, *, progress: Progress) -> Dumped:
+    """Hand the dump to `write` while every table is digested in the same snapshot.
 
     Raises
     ------
@@ -89,24 +86,13 @@ def dump(
         assert row is not None
         with ThreadPoolExecutor(1) as thread:
             digesting = thread.submit(read_content, held, progress)
-            with (
-                store.write(name) as file,
-                tools.dumping(program, arguments, environment) as blocks,
-            ):
-                stored = pack(_counted(blocks, progress), file, name=name, key=key)
+            with tools.dumping(program, arguments, environment) as blocks:
+                write(blocks)
             content = digesting.result()
         return Dumped(
             content, properties, revisions, str(row[1]).split()[0],
-            held.connection.info.server_version, int(row[0]), stored,
+            held.connection.info.server_version, int(row[0]),
         )  # fmt: skip
-
-
-def _counted(blocks: Iterator[bytes], progress: Progress) -> Iterator[bytes]:
-    done = 0
-    for block in blocks:
-        done += len(block)
-        progress("dump", done, 0)
-        yield block
 
 
 def refuse_newer(manifest: Manifest, url: DatabaseURL) -> None:

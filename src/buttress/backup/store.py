@@ -8,7 +8,10 @@ import re
 import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -19,15 +22,30 @@ from buttress.errors import ConfigurationError, NotFound, Unavailable
 
 BLOCK_BYTES = 1 << 20
 UNFINISHED = ".unfinished-"
+CHUNKS = "chunks"
+
+
+@dataclass(frozen=True)
+class Lying:
+    """An object as a listing tells of it."""
+
+    bytes: int
+    modified: datetime
 
 
 class Store(Protocol):
     """Named objects; one is there whole or not at all."""
 
     label: str
+    threads: int
+    """How many objects are best put or read at a time."""
 
     def write(self, name: str) -> AbstractContextManager[IO[bytes]]:
         """A file to write to, published under its name when the block ends without an error."""
+        ...
+
+    def put(self, name: str, data: bytes) -> None:
+        """An object at once."""
         ...
 
     def read(self, name: str) -> Iterator[bytes]:
@@ -35,7 +53,11 @@ class Store(Protocol):
         ...
 
     def names(self) -> list[str]:
-        """Of all objects, sorted."""
+        """Of all objects but chunks, sorted."""
+        ...
+
+    def chunks(self) -> dict[str, Lying]:
+        """All objects of chunks, those that were never finished too."""
         ...
 
     def delete(self, name: str) -> None:
@@ -67,6 +89,7 @@ class FolderStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
         self.label = str(folder)
+        self.threads = 2
 
     @contextmanager
     def write(self, name: str) -> Iterator[IO[bytes]]:
@@ -87,6 +110,10 @@ class FolderStore:
             _sync_folder(path.parent)
             _sync_folder(self.folder)
 
+    def put(self, name: str, data: bytes) -> None:
+        with self.write(name) as file:
+            file.write(data)
+
     def read(self, name: str) -> Iterator[bytes]:
         try:
             file = (self.folder / name).open("rb")
@@ -100,9 +127,23 @@ class FolderStore:
         with self._explained():
             return sorted(
                 str(path.relative_to(self.folder))
-                for path in self.folder.rglob("*")
+                for top in _children(self.folder)
+                if top.name != CHUNKS
+                for path in (top.rglob("*") if top.is_dir() else [top])
                 if path.is_file()
             )
+
+    def chunks(self) -> dict[str, Lying]:
+        found = {}
+        with self._explained():
+            for folder in _children(self.folder / CHUNKS):
+                for entry in os.scandir(folder):
+                    with suppress(FileNotFoundError):  # deleted or published meanwhile
+                        status = entry.stat()
+                        modified = datetime.fromtimestamp(status.st_mtime, UTC)
+                        name = f"{CHUNKS}/{folder.name}/{entry.name}"
+                        found[name] = Lying(status.st_size, modified)
+        return found
 
     def delete(self, name: str) -> None:
         path = self.folder / name
@@ -133,6 +174,7 @@ class BucketStore:
     def __init__(self, bucket: obstore.store.ObjectStore, label: str) -> None:
         self._bucket = bucket
         self.label = label
+        self.threads = 8
 
     @contextmanager
     def write(self, name: str) -> Iterator[IO[bytes]]:
@@ -143,6 +185,10 @@ class BucketStore:
             with self._explained(name):
                 obstore.put(self._bucket, name, file)
 
+    def put(self, name: str, data: bytes) -> None:
+        with self._explained(name):
+            obstore.put(self._bucket, name, data)
+
     def read(self, name: str) -> Iterator[bytes]:
         with self._explained(name):
             for block in obstore.get(self._bucket, name).stream(min_chunk_size=BLOCK_BYTES):
@@ -150,7 +196,23 @@ class BucketStore:
 
     def names(self) -> list[str]:
         with self._explained(self.label):
-            return sorted(item["path"] for batch in obstore.list(self._bucket) for item in batch)
+            top = obstore.list_with_delimiter(self._bucket)
+            folders = [one for one in top["common_prefixes"] if one.strip("/") != CHUNKS]
+            # One request a folder: the chunks, which are many, are not asked for.
+            with ThreadPoolExecutor(self.threads) as pool:
+                listed = pool.map(self._list, folders)
+                inside = [item["path"] for items in listed for item in items]
+            return sorted([*(item["path"] for item in top["objects"]), *inside])
+
+    def chunks(self) -> dict[str, Lying]:
+        with self._explained(self.label):
+            return {
+                item["path"]: Lying(item["size"], item["last_modified"])
+                for item in self._list(CHUNKS)
+            }
+
+    def _list(self, prefix: str) -> list[obstore.ObjectMeta]:
+        return [item for batch in obstore.list(self._bucket, prefix) for item in batch]
 
     def delete(self, name: str) -> None:
         with self._explained(name):
@@ -175,6 +237,10 @@ class BucketStore:
 def read_all(store: Store, name: str) -> bytes:
     """A small object as a whole."""
     return b"".join(store.read(name))
+
+
+def _children(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def _missing(name: str, label: str) -> NotFound:
