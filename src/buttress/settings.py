@@ -85,6 +85,21 @@ class BackupSettings(BaseModel):
     monthly: int = Field(12, ge=0, description="months of which the last backup stays")
 
 
+class HealthSettings(BaseModel):
+    """Who is told details of health, and how a process leaves."""
+
+    model_config = ConfigDict(frozen=True)
+
+    token: SecretStr = Field(
+        SecretStr(""), description="bearer token that /health shows details to; empty for nobody"
+    )
+    drain_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="how long `buttress up` goes on after SIGTERM while /health/ready answers 503",
+    )
+
+
 class JobSettings(BaseModel):
     """Who does background work."""
 
@@ -138,6 +153,7 @@ class Settings(BaseSettings):
     timeouts: TimeoutSettings = Field(default_factory=lambda: TimeoutSettings())
     monitor: MonitorSettings = Field(default_factory=lambda: MonitorSettings())
     cache: CacheSettings = Field(default_factory=lambda: CacheSettings())
+    health: HealthSettings = Field(default_factory=lambda: HealthSettings())
     jobs: JobSettings = Field(default_factory=lambda: JobSettings())
     backup: BackupSettings = Field(default_factory=lambda: BackupSettings())
 

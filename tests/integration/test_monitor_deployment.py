@@ -269,6 +269,7 @@ def get(runtime: Runtime, *paths: str) -> list[httpx.Response]:
 
 def test_metrics_name_the_route(settings):
     with Runtime(settings) as runtime:
+        upgrade(runtime.owner_database, runtime.migrations)
         ready, metrics = get(runtime, "/health/ready", "/metrics")
     assert ready.status_code == 200
     assert metrics.headers["content-type"].startswith("text/plain")

@@ -129,6 +129,8 @@ def test_live_answers_and_asks_nobody(runtime: Runtime) -> None:
 
 
 def test_ready_names_the_servers_and_their_versions(runtime: Runtime) -> None:
+    upgrade(runtime.owner_database, runtime.migrations)
+
     answer = ask(runtime, "GET", "/health/ready")
 
     checks = answer.json()["checks"]
@@ -138,6 +140,7 @@ def test_ready_names_the_servers_and_their_versions(runtime: Runtime) -> None:
 
 
 def test_ready_without_a_cache_is_a_warning(runtime: Runtime, tmp_path: Path) -> None:
+    upgrade(runtime.owner_database, runtime.migrations)
     runtime.cache_url = f"unix://{tmp_path}/none.sock"
 
     answer = ask(runtime, "GET", "/health/ready")

@@ -8,13 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from buttress.db.database import Database
 from buttress.db.embedded import Servers
+from buttress.db.migrations import upgrade
 
 STOP_SECONDS = 10
 UP = [sys.executable, "-c", "from buttress.cli import main; main()", "up"]
@@ -30,6 +32,8 @@ def base(
     database_url: str, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> str:
     """The environment of the process, and the address it will answer at."""
+    with closing(Database(database_url)) as database:
+        upgrade(database, [])
     port = free_port()
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("REDIS_URL", servers.valkey_url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -11,6 +12,7 @@ from fastapi import APIRouter, FastAPI
 from buttress.api import health, metrics
 from buttress.api.place import TellPlace
 from buttress.api.problems import explain_problems
+from buttress.api.responses import TimeResponses
 from buttress.app import App
 from buttress.runtime import Runtime
 
@@ -30,14 +32,16 @@ def create_api(runtime: Runtime, *, lifespan: Lifespan | None = None) -> FastAPI
             pool = runtime.settings.pool
             limiter = anyio.to_thread.current_default_thread_limiter()
             limiter.total_tokens = pool.size + pool.overflow
+            threading.Thread(target=runtime.health.prepare, daemon=True).start()
             yield
 
     root = FastAPI(lifespan=whole_life, docs_url=None, redoc_url=None, openapi_url=None)
     root.state.runtime = runtime
     explain_problems(root)
-    root.include_router(health.router)
+    root.include_router(health.router(runtime))
     root.include_router(metrics.router)
     root.add_middleware(TellPlace)
+    root.add_middleware(TimeResponses, responses=runtime.health.responses)
 
     # An application of its own: what it does not know is answered as a problem, not by a page.
     api = FastAPI(title="Buttress", version="1", docs_url="/docs", redoc_url=None)

@@ -1,53 +1,44 @@
-"""`/health/live`: the process runs. `/health/ready`: it can serve."""
+"""The six health endpoints on FastAPI; `/health/live` touches nothing.
+
+Outside of Buttress's own API:
+
+    app = FastAPI()
+    app.include_router(router(runtime))
+"""
 
 from __future__ import annotations
 
-import anyio
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Request, Response
 
-from buttress import health
-from buttress.errors import NotFound
-
-LIMIT_SECONDS = 5.0
-
-router = APIRouter(prefix="/health")
+from buttress.health import PATHS
+from buttress.runtime import Runtime
 
 
-@router.get("/live")
-async def live() -> dict[str, str]:
-    """Answers whenever the process runs; asks nothing of anybody."""
-    return {"status": "pass"}
+def router(runtime: Runtime) -> APIRouter:
+    """The routes, for an open runtime."""
+    routes = APIRouter(tags=["health"])
 
-
-@router.get("/ready")
-async def ready(request: Request) -> JSONResponse:
-    """200 when the database answers (`warn` when something else is amiss), 503 when it does not."""
-    status: health.Status = "fail"
-    findings: list[health.Finding] = []
-    with anyio.move_on_after(LIMIT_SECONDS):
-        status, findings = await anyio.to_thread.run_sync(
-            health.readiness, request.app.state.runtime, abandon_on_cancel=True
+    async def answer(request: Request) -> Response:
+        path = request.url.path.removeprefix(str(request.scope.get("root_path", "")))
+        # The prefix of a router that includes this one is not ours.
+        path = path[path.rfind("/health") :] if "/health" in path else path
+        reply = await runtime.health.async_answer(
+            path.rstrip("/"), permitted=is_permitted(runtime, request)
         )
-    return JSONResponse(
-        {
-            "status": status,
-            "checks": {
-                finding.name: {
-                    "status": finding.status,
-                    "detail": finding.detail,
-                    "milliseconds": round(finding.milliseconds, 1),
-                }
-                for finding in findings
-            },
-        },
-        status_code=503 if status == "fail" else 200,
-        media_type="application/health+json",
-        headers={"cache-control": "no-store"},
+        return Response(reply.body, reply.status, reply.headers)
+
+    for path in (*PATHS, "/health/{rest:path}"):
+        routes.add_api_route(
+            path, answer, methods=["GET", "HEAD"], include_in_schema=False, response_model=None
+        )
+    return routes
+
+
+def is_permitted(runtime: Runtime, request: Request) -> bool:
+    """Whether whoever asks may see details."""
+    headers = request.headers
+    return runtime.health.permits(
+        authorization=headers.get("authorization", ""),
+        client=request.client.host if request.client else "",
+        forwarded="x-forwarded-for" in headers or "forwarded" in headers,
     )
-
-
-@router.get("/{path:path}")
-def unknown(path: str) -> None:
-    """Everything else under `/health` does not exist."""
-    raise NotFound(f"there is no /health/{path}", hint="Ask /health/live or /health/ready.")

@@ -11,6 +11,7 @@ from buttress.cli import apps, backup, jobs, migrate
 from buttress.cli.context import err, out, plain
 from buttress.cli.cutover import cutover
 from buttress.cli.demo import demo
+from buttress.cli.health import health
 from buttress.cli.move import move, verify
 from buttress.cli.stats import stats
 from buttress.cli.up import up
@@ -31,6 +32,7 @@ cli.command()(verify)
 cli.command()(cutover)
 cli.command()(up)
 cli.command()(stats)
+cli.command()(health)
 cli.command()(demo)
 cli.command()(worker)
 cli.add_typer(migrate.app, name="migrate")

@@ -17,6 +17,8 @@ from buttress.cli.context import err, load_settings, out, plain
 from buttress.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from starlette.types import ASGIApp
 
     from buttress.runtime import Runtime
@@ -115,7 +117,18 @@ def serve(runtime: Runtime, listening: socket.socket) -> None:
     """Serve an open runtime until the process is asked to stop."""
     import uvicorn
 
-    server = uvicorn.Server(
+    class Server(uvicorn.Server):
+        """Tells probes to send nothing more before it stops listening."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            seconds = runtime.settings.health.drain_seconds
+            if sig != signal.SIGTERM or runtime.health.draining or not seconds:
+                super().handle_exit(sig, frame)
+                return
+            runtime.health.drain()
+            threading.Timer(seconds, super().handle_exit, (sig, frame)).start()
+
+    server = Server(
         uvicorn.Config(
             application(runtime),
             log_config=None,

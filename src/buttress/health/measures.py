@@ -1,0 +1,234 @@
+"""What is measured for operators, each with the threshold beyond which it is a warning."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from buttress.health import machine
+from buttress.health.finding import Answer, Check, Question, Status
+from buttress.health.line import Line
+
+if TYPE_CHECKING:
+    from buttress.backup import Backup
+    from buttress.health.responses import Responses
+    from buttress.runtime import Runtime
+
+POOL_USAGE = 0.80
+SLOW_PER_MINUTE = 10.0
+ERROR_SHARE = 0.01
+DISK_USAGE = 0.85
+MEMORY_USAGE = 0.80
+HIT_RATE = 0.70
+LEAST_LOOKUPS = 100
+RESPONSE_SECONDS = 2.0
+BACKUP_HOURS = 26.0
+"""A day and what a backup may take."""
+VERIFIED_DAYS = 8.0
+WAITING_SECONDS = 600.0
+
+WINDOW_SECONDS = 300.0
+HIT_RATE_SECONDS = 900.0
+
+NOW = {
+    True: "extract(epoch FROM clock_timestamp())",
+    False: "((julianday('now') - 2440587.5) * 86400.0)",
+}
+"""Seconds since 1970 by the database's clock: on PostgreSQL, on SQLite."""
+JOBS = """
+    SELECT
+        (SELECT count(*) FROM {schema}workflow_status WHERE status = 'ENQUEUED') AS waiting,
+        (SELECT min(created_at) FROM {schema}workflow_status WHERE status = 'ENQUEUED') AS oldest,
+        (SELECT count(*) FROM {schema}workflow_status WHERE status = 'PENDING') AS running,
+        (SELECT count(*) FROM {schema}workflow_status
+            WHERE status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED') AS given_up,
+        (SELECT count(*) FROM {schema}buttress_job_lease
+            WHERE beat_at > {now} - {lease}) AS workers,
+        {now} AS now
+"""
+
+
+def measures(runtime: Runtime, line: Line, responses: Responses) -> list[Check]:
+    """All of them, as checks that warn."""
+    found: dict[str, Question] = {
+        "pool": lambda: pool(runtime),
+        "statements": lambda: statements(runtime),
+        "responses": lambda: answered(responses),
+        "hit rate": lambda: hit_rate(runtime),
+        "disk": lambda: disk(runtime),
+        "memory": memory,
+    }
+    checks = [Check(name, question, "warn") for name, question in found.items()]
+    # A bucket far away is asked rarely, and may take its time.
+    checks.append(
+        Check("backups", lambda: backups(runtime), "warn", limit_seconds=2.0, keep_seconds=60.0)
+    )
+    if any(app.jobs for app in runtime.apps):
+        checks.append(Check("jobs", lambda: jobs(runtime, line), "warn"))
+    return checks
+
+
+def pool(runtime: Runtime) -> Answer:
+    """Connections in use, of those this process may open."""
+    stats = runtime.database.pool_stats()
+    return Answer(
+        f"{stats.checked_out} of {stats.limit} connections in use",
+        _warn_if(stats.usage > POOL_USAGE),
+        {
+            "in_use": stats.checked_out,
+            "idle": stats.idle,
+            "limit": stats.limit,
+            "waiting": stats.waiting,
+            "p99_wait_seconds": round(stats.p99_wait_seconds, 3),
+            "threshold_share": POOL_USAGE,
+        },
+    )
+
+
+def statements(runtime: Runtime) -> Answer:
+    """Slow and failed statements of the last five minutes."""
+    from buttress.db.monitor.summary import whole
+
+    slot = runtime.monitor.window(WINDOW_SECONDS)
+    every = whole(slot)
+    slow = slot.slow_count / (WINDOW_SECONDS / 60)
+    failed = every.errors / max(every.count, 1)
+    return Answer(
+        f"{every.count} in five minutes, {slow:.1f} slow a minute, {failed:.1%} failed",
+        _warn_if(slow > SLOW_PER_MINUTE or failed > ERROR_SHARE),
+        {
+            "count": every.count,
+            "slow_per_minute": round(slow, 2),
+            "error_share": round(failed, 4),
+            "p95_milliseconds": round(every.p95, 3),
+            "threshold_slow_per_minute": SLOW_PER_MINUTE,
+            "threshold_error_share": ERROR_SHARE,
+        },
+    )
+
+
+def answered(responses: Responses) -> Answer:
+    """How long HTTP requests of the last five minutes took, and how many failed."""
+    lately = responses.lately(WINDOW_SECONDS)
+    failed = lately.errors / max(lately.count, 1)
+    return Answer(
+        f"95 of 100 within {lately.p95_seconds:.2f} s, {failed:.1%} failed",
+        _warn_if(lately.p95_seconds > RESPONSE_SECONDS or failed > ERROR_SHARE),
+        {
+            "count": lately.count,
+            "p95_seconds": round(lately.p95_seconds, 3),
+            "error_share": round(failed, 4),
+            "threshold_seconds": RESPONSE_SECONDS,
+            "threshold_error_share": ERROR_SHARE,
+        },
+    )
+
+
+def hit_rate(runtime: Runtime) -> Answer:
+    """Reads the cache answered in the last quarter of an hour."""
+    stats = runtime.cache.stats(window_seconds=HIT_RATE_SECONDS)
+    lookups = stats.hits + stats.misses
+    lookups += sum(sum(one.bypasses.values()) for one in stats.namespaces.values())
+    return Answer(
+        f"{stats.hit_rate:.0%} of {lookups} reads" if lookups else "nothing was read",
+        _warn_if(lookups >= LEAST_LOOKUPS and stats.hit_rate < HIT_RATE),
+        {
+            "lookups": lookups,
+            "hit_rate": round(stats.hit_rate, 4),
+            "mode": stats.mode,
+            "threshold_hit_rate": HIT_RATE,
+            "least_lookups": LEAST_LOOKUPS,
+        },
+    )
+
+
+def disk(runtime: Runtime) -> Answer:
+    """The file system of the data folder."""
+    return _usage(machine.disk(runtime.settings.home), DISK_USAGE)
+
+
+def memory() -> Answer:
+    """What this process and its neighbours use, of what they may."""
+    found = machine.memory()
+    return Answer("not known here") if found is None else _usage(found, MEMORY_USAGE)
+
+
+def backups(runtime: Runtime) -> Answer:
+    """When the last backup was made, and when one was last proven by a restore."""
+    made = runtime.backup.all()
+    if not made:
+        missing = runtime.settings.environment == "production"
+        return Answer("none yet", _warn_if(missing), {"count": 0}, "Run `buttress backup`.")
+    age = _age(made[0].manifest.started_at)
+    proven = list(_drills(made))
+    figures: dict[str, object] = {
+        "count": len(made),
+        "age_hours": round(age / 3600, 2),
+        "threshold_hours": BACKUP_HOURS,
+        "verified_age_hours": round(min(proven) / 3600, 2) if proven else None,
+        "threshold_verified_days": VERIFIED_DAYS,
+    }
+    old = age > BACKUP_HOURS * 3600
+    unproven = not proven or min(proven) > VERIFIED_DAYS * 86_400
+    detail = f"the last is {age / 3600:.0f} hours old"
+    detail += ", none is proven by a restore" if not proven else ""
+    return Answer(detail, _warn_if(old or unproven), figures)
+
+
+def jobs(runtime: Runtime, line: Line) -> Answer:
+    """Jobs that wait, and whether somebody does them."""
+    from buttress.jobs.lease import LEASE_SECONDS
+
+    schema = runtime.jobs.tables.schema
+    question = JOBS.format(
+        schema=f"{schema}." if schema else "", now=NOW[bool(schema)], lease=LEASE_SECONDS
+    )
+    with line.connection() as connection:
+        row = connection.execute(text(question)).one()
+    oldest = max(float(row.now) - row.oldest / 1000, 0.0) if row.oldest else 0.0
+    late = oldest > WAITING_SECONDS
+    detail = f"{row.waiting} waiting, {row.running} running, {row.workers} workers"
+    return Answer(
+        detail,
+        _warn_if(late or row.workers == 0),
+        {
+            "waiting": row.waiting,
+            "oldest_seconds": round(oldest, 1),
+            "running": row.running,
+            "given_up": row.given_up,
+            "workers": row.workers,
+            "threshold_seconds": WAITING_SECONDS,
+        },
+        "" if row.workers else "Start `buttress worker`.",
+    )
+
+
+def _drills(made: list[Backup]) -> Iterator[float]:
+    """Ages in seconds of the restores that proved one of the backups."""
+    for backup in made:
+        if backup.verified and backup.drill is not None:
+            yield _age(backup.drill.at)
+
+
+def _age(moment: str) -> float:
+    return (dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(moment)).total_seconds()
+
+
+def _usage(found: machine.Usage, threshold: float) -> Answer:
+    return Answer(
+        f"{found.share:.0%} used",
+        _warn_if(found.share > threshold),
+        {
+            "used_bytes": found.used,
+            "total_bytes": found.total,
+            "share": round(found.share, 4),
+            "threshold_share": threshold,
+        },
+    )
+
+
+def _warn_if(beyond: bool) -> Status:
+    return "warn" if beyond else "pass"
