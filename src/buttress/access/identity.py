@@ -1,0 +1,80 @@
+"""Who is asking, and from where: known to everything a request does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from buttress.access.roles import PERMISSIONS, Permission
+from buttress.errors import Forbidden, NotSignedIn
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a request came from, as far as it can be believed."""
+
+    address: str = ""
+    agent: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A person who is signed in, or a program that acts for one."""
+
+    person: UUID
+    name: str
+    role: str
+    permissions: frozenset[Permission]
+    sign_in: UUID | None = None
+    """The browser's sign-in; None for a token."""
+    token: str | None = None
+    """The visible part of the token; None for a browser."""
+    origin: Origin = field(default_factory=Origin)
+
+    def may(self, permission: Permission) -> bool:
+        """Whether this is allowed."""
+        return permission in self.permissions
+
+
+_current: ContextVar[Identity | None] = ContextVar("identity", default=None)
+
+current = _current.get
+"""Who is asking here, None when nobody is signed in; no argument."""
+
+
+@contextmanager
+def acting(identity: Identity | None) -> Iterator[None]:
+    """Everything inside is done for that person."""
+    token = _current.set(identity)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def require(permission: Permission) -> Identity:
+    """Who is asking, if that is allowed.
+
+    Raises
+    ------
+    NotSignedIn
+        Nobody is signed in.
+    Forbidden
+        The person, or the token, may not.
+    """
+    identity = _current.get()
+    if identity is None:
+        raise NotSignedIn("nobody is signed in", hint="Sign in, then do it again.")
+    if not identity.may(permission):
+        least, what = PERMISSIONS[permission]
+        raise Forbidden(
+            f"{identity.name} may not {what}",
+            hint=f"It takes the role {least}; an admin can give it."
+            if identity.token is None
+            else f"Make a token with the permission {permission}.",
+        )
+    return identity
