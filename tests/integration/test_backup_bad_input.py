@@ -13,10 +13,8 @@ import msgspec
 import pytest
 
 import test_backup
+from backup_forged import forge, rewrite
 from buttress.backup import Backups, postgresql
-from buttress.backup import database as databases_of
-from buttress.backup.manifest import Manifest, encode
-from buttress.backup.packing import pack
 from buttress.backup.site import Site
 from buttress.backup.store import FolderStore
 from buttress.db.url import parse_database_url
@@ -32,49 +30,6 @@ from test_backup import change, count, databases
 
 site, backups = test_backup.site, test_backup.backups
 
-FLIPS = 150
-CUTS = 100
-
-
-@pytest.fixture
-def untouchable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any use of a server fails the test: what is refused must be refused before that."""
-
-    def used(*_: object, **__: object) -> None:
-        raise AssertionError("a database was used")
-
-    for name in ("restored", "scratch", "fill", "maintenance"):
-        monkeypatch.setattr(postgresql, name, used)
-    monkeypatch.setattr(databases_of.postgresql, "refuse_newer", lambda *_: None)
-
-
-@pytest.mark.parametrize(
-    "secret", ["", pytest.param("a key of some length", marks=pytest.mark.slow)]
-)
-def test_every_flipped_bit_and_every_cut_is_refused_before_a_database_is_used(
-    site, tmp_path, request, secret
-):
-    backups = Backups(site, FolderStore(tmp_path / "store"), BackupSettings(key=secret))
-    backup = backups.create(drill=False)
-    request.getfixturevalue("untouchable")
-    folder = tmp_path / "store" / backup.id
-    chance = random.Random(20)
-
-    for path in (folder / postgresql.FILE, folder / "manifest.json"):
-        whole = path.read_bytes()
-        # A key is derived for each try of the data.
-        tries = 10 if secret else 1
-        for number in range((FLIPS + CUTS) // tries):
-            damaged = bytearray(whole)
-            if number % 5 < 3:
-                damaged[chance.randrange(len(whole))] ^= 1 << chance.randrange(8)
-            else:
-                del damaged[chance.randrange(len(whole)) :]
-            path.write_bytes(damaged)
-            with pytest.raises((BadInput, Unsupported)):
-                backups.restore(backup.id)
-        path.write_bytes(whole)
-
 
 def test_damage_behind_the_checksums_is_found_by_the_drill(backups, site, tmp_path):
     """Somebody writes other data with checksums that fit: only the contents tell."""
@@ -82,16 +37,9 @@ def test_damage_behind_the_checksums_is_found_by_the_drill(backups, site, tmp_pa
     change(site, "update customers set paid = paid + 0.01 where id = 77")
     other = backups.create(drill=False)
     forged = msgspec.structs.replace(
-        backup.manifest,
-        files=[
-            msgspec.structs.replace(other.manifest.files[0], name=f"{backup.id}/{postgresql.FILE}")
-        ],
+        backup.manifest, files=other.manifest.files, chunked=other.manifest.chunked
     )
-    folder = tmp_path / "store"
-    (folder / backup.id / postgresql.FILE).write_bytes(
-        (folder / other.id / postgresql.FILE).read_bytes()
-    )
-    (folder / backup.id / "manifest.json").write_bytes(encode(forged))
+    rewrite(backups, forged)
 
     record = backups.verify(backup.id)
 
@@ -137,10 +85,7 @@ def test_a_backup_of_a_newer_buttress_or_of_something_else_is_refused(backups):
 
 def test_a_dump_of_another_product_is_refused(backups, site):
     backup = backups.create(drill=False)
-    name = backup.manifest.files[0].name
-    with backups.store.write(name) as file:
-        stored = pack([b"-- MySQL dump 10.13"], file, name=name, key=None)
-    rewrite(backups, msgspec.structs.replace(backup.manifest, files=[stored]))
+    forge(backups, backup, b"-- MySQL dump 10.13")
 
     with pytest.raises(BadInput, match="no dump of PostgreSQL"):
         backups.restore()
@@ -229,8 +174,3 @@ def test_a_restore_killed_at_any_time_leaves_the_live_database_whole(
         # Either the old one or the restored one, and that one whole.
         assert count(site) == 2000
         assert count(site, "orders") in (500, 501)
-
-
-def rewrite(backups: Backups, manifest: Manifest) -> None:
-    with backups.store.write(f"{manifest.id}/manifest.json") as file:
-        file.write(encode(manifest))

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Sequence
 
 import msgspec
+import xxhash
 import zstandard
 
 from buttress.backup.cutting import LONGEST
@@ -24,6 +25,7 @@ from buttress.errors import BadInput, NotFound
 # Level 1 is faster than the dump arrives; higher ones save 4 % for twice the time.
 LEVEL = 1
 EDGE_BYTES = 64
+CHECK_BYTES = 16
 GENERATIONS = 64
 # As many places of the base as it has bytes: fewer, and most of what is equal is not found.
 _DIFFERENCE = {"window_log": 23, "hash_log": 20}
@@ -102,12 +104,12 @@ def pack(data: bytes, name: str, base: bytes | None, key: Key | None) -> bytes:
         packed = zstandard.ZstdCompressor(
             compression_params=parameters, dict_data=_as_dictionary(base)
         ).compress(data)
-    return key.seal(packed, name) if key else packed
+    return key.seal(packed, name) if key else packed + xxhash.xxh3_128_digest(packed)
 
 
 def unpack(packed: bytes, name: str, base: bytes | None, key: Key | None) -> bytes:
     """What `pack` was given; raises DamagedChunk."""
-    compressed = key.open(packed, name) if key else packed
+    compressed = key.open(packed, name) if key else _checked(packed)
     try:
         if compressed is None or zstandard.frame_content_size(compressed) > LONGEST:
             raise DamagedChunk(name)
@@ -117,6 +119,12 @@ def unpack(packed: bytes, name: str, base: bytes | None, key: Key | None) -> byt
         )
     except zstandard.ZstdError:
         raise DamagedChunk(name) from None
+
+
+def _checked(packed: bytes) -> bytes | None:
+    # Some bits of a compressed chunk can be flipped and it reads the same; the next may be worse.
+    compressed, digest = packed[:-CHECK_BYTES], packed[-CHECK_BYTES:]
+    return compressed if xxhash.xxh3_128_digest(compressed) == digest else None
 
 
 def _as_dictionary(base: bytes) -> zstandard.ZstdCompressionDict:

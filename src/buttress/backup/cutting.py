@@ -16,7 +16,8 @@ SEARCHED = 1 << 20
 
 # The upper bits of such a sum depend on all bits of both halves of the window.
 _FIRST, _SECOND = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77)
-_BELOW = np.uint32((1 << 32) // AVERAGE)
+# Large, not small: bytes that are all zero, of which files have many, ask for no cut.
+_ABOVE = np.uint32((1 << 32) - 1 - (1 << 32) // AVERAGE)
 
 
 def cut(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -43,13 +44,13 @@ def cut(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class _Finder:
-    """Looks for windows whose hash is small, four of every sixteen bytes at a time."""
+    """Looks for windows whose hash is large, four of every sixteen bytes at a time."""
 
     def __init__(self) -> None:
         words = SEARCHED // 4
         self._words = np.empty(words + 1, np.uint32)
         self._sums, self._products = np.empty(words, np.uint32), np.empty(words, np.uint32)
-        self._small = np.empty(words, np.bool_)
+        self._large = np.empty(words, np.bool_)
 
     def first(self, held: bytearray, after: int, stop: int) -> int | None:
         """The first end of a window that asks for a cut, behind `after` and up to `stop`."""
@@ -72,13 +73,13 @@ class _Finder:
         return min(found, default=None)
 
     def _places(self, seen: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.intp]:
-        """Which of `count` windows, each four bytes after the one before, are small."""
+        """Which of `count` windows, each four bytes after the one before, are large."""
         words, sums = self._words[: count + 1], self._sums[:count]
-        products, small = self._products[:count], self._small[:count]
+        products, large = self._products[:count], self._large[:count]
         # Aligned first: numpy copies an array that is not, and slower.
         words.view(np.uint8)[:] = seen[: 4 * (count + 1)]
         np.multiply(words[:-1], _FIRST, out=sums)
         np.multiply(words[1:], _SECOND, out=products)
         np.add(sums, products, out=sums)
-        np.less(sums, _BELOW, out=small)
-        return np.flatnonzero(small)
+        np.greater(sums, _ABOVE, out=large)
+        return np.flatnonzero(large)
