@@ -198,7 +198,8 @@ def _refuse_differences(manifest: Manifest, found: list[str]) -> None:
 
 def _compare_sqlite(manifest: Manifest, path: Path, progress: Progress) -> list[str]:
     sqlite.check(path)
-    return differences(manifest.content, sqlite.read_content(path, progress))
+    blobs = b"x" if manifest.chunked else sqlite.TEXT
+    return differences(manifest.content, sqlite.read_content(path, progress, blobs=blobs))
 
 
 def _as_reader(site: Site, label: str) -> DatabaseURL:

@@ -20,6 +20,7 @@ from buttress.errors import BadInput, Conflict, NotFound, Unavailable
 FILE = "database.sqlite"
 PAGES = 4096
 BUSY_SECONDS = 5.0
+TEXT = b"b"
 
 
 def copy(source: Path, copied: Path, progress: Progress) -> None:
@@ -59,10 +60,13 @@ def check(path: Path) -> None:
         )
 
 
-def read_content(path: Path, progress: Progress) -> Content:
-    """Count and digest every table of a file that nobody writes."""
+def read_content(path: Path, progress: Progress, *, blobs: bytes = b"x") -> Content:
+    """Count and digest every table of a file that nobody writes.
+
+    `blobs` marks values that are no text; in manifests of format 1 they were not told apart.
+    """
     with explained(path), closing(_open(path, read_only=True)) as connection:
-        connection.text_factory = bytes
+        connection.text_factory = bytearray
         objects = connection.execute(
             "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master ORDER BY 1, 2"
         ).fetchall()
@@ -74,7 +78,7 @@ def read_content(path: Path, progress: Progress) -> Content:
         ]
         contents = []
         for name in tables:
-            contents.append(_digest(connection, name))
+            contents.append(_digest(connection, name, blobs))
             progress("digests", len(contents), len(tables))
         return Content(
             contents,
@@ -83,15 +87,16 @@ def read_content(path: Path, progress: Progress) -> Content:
         )
 
 
-def _digest(connection: sqlite3.Connection, table: str) -> TableContent:
+def _digest(connection: sqlite3.Connection, table: str, blobs: bytes) -> TableContent:
     rows = total = 0
     for row in connection.execute(f"SELECT * FROM {quoted(table)}"):
         rows += 1
-        total += xxhash.xxh3_64_intdigest(b"".join(map(_as_bytes, row)))
+        line = b"".join([_as_bytes(value, blobs) for value in row])
+        total += xxhash.xxh3_64_intdigest(line)
     return TableContent("", table, rows, f"{total & 0xFFFFFFFFFFFFFFFF:016x}")
 
 
-def _as_bytes(value: object) -> bytes:
+def _as_bytes(value: object, blobs: bytes) -> bytes:
     """A value with its type and length, so that no two rows read the same."""
     match value:
         case None:
@@ -100,8 +105,9 @@ def _as_bytes(value: object) -> bytes:
             return b"i" + str(value).encode() + b";"
         case float():
             return b"f" + struct.pack(">d", value)
-    assert isinstance(value, bytes)
-    return b"b" + str(len(value)).encode() + b":" + value
+    assert isinstance(value, bytes | bytearray)
+    kind = blobs if isinstance(value, bytes) else TEXT
+    return kind + str(len(value)).encode() + b":" + value
 
 
 def revisions(path: Path) -> list[str]:
