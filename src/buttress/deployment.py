@@ -25,9 +25,11 @@ class Prepared:
     """Whether the tables of jobs were made or renewed."""
 
 
-def prepare(database: Database, apps: Sequence[App], *, target: str = "heads") -> Prepared:
+def prepare(
+    database: Database, apps: Sequence[App], *, target: str = "heads", jobs: bool = True
+) -> Prepared:
     """Apply the revisions up to `target`, with the roll-ups; then have the cache's tables watched
-    and make the tables of jobs, if some app has jobs.
+    and make the tables of jobs, unless `jobs` says that somebody else does.
 
     Connect as the owner, and give all installed apps. Raises what `buttress.db.migrations.upgrade`
     raises.
@@ -38,5 +40,5 @@ def prepare(database: Database, apps: Sequence[App], *, target: str = "heads") -
 
     revisions = migrations.upgrade(database, [app.migrations for app in apps], target=target)
     installed = cache.install(database)
-    made = any(app.jobs for app in apps) and tables.install(database)
+    made = jobs and tables.install(database)
     return Prepared(revisions, installed.tables, installed.removed, made)

@@ -123,6 +123,7 @@ class Runtime:
         from buttress.db.embedded import start_servers
         from buttress.db.monitor.watching import watching
         from buttress.health import Health
+        from buttress.housekeeping import housekeeping
         from buttress.jobs import Jobs
 
         settings = self.settings
@@ -170,10 +171,11 @@ class Runtime:
             development=settings.environment == "development",
         )
         exits.enter_context(self.cache)
+        own_jobs = housekeeping(self)
         self.jobs = exits.enter_context(
             Jobs(
                 self.database,
-                lambda: [job for app in self.apps for job in app.jobs],
+                lambda: [*own_jobs, *(job for app in self.apps for job in app.jobs)],
                 lambda: [queue for app in self.apps for queue in app.queues],
             )
         )

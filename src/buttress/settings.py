@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -81,6 +85,9 @@ class BackupSettings(BaseModel):
     before_changes: bool = Field(
         True, description="back up before a migration and before `move --replace`"
     )
+    schedule: str = Field(
+        "0 3 * * *", description="when one is made, as cron writes it, in UTC; empty for never"
+    )
     daily: int = Field(30, ge=1, description="days of which the last backup stays")
     monthly: int = Field(12, ge=0, description="months of which the last backup stays")
 
@@ -106,7 +113,41 @@ class JobSettings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     worker: bool = Field(True, description="`buttress up` does jobs too, beside `buttress worker`")
-    concurrency: int = Field(10, ge=1, description="jobs one worker does at a time")
+    concurrency: int = Field(
+        10, ge=1, description="jobs of one queue that one worker does at a time"
+    )
+    keep_days: float = Field(30.0, ge=0, description="how long jobs that ended can be looked at")
+
+
+class LLMSettings(BaseModel):
+    """Which language models answer, for how long they are waited for, and what may be spent."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str = Field(
+        "", description="asked unless a call names another, as provider:name; empty for none"
+    )
+    fallback: str = Field(
+        "", description="asked in this order when it does not answer, comma separated"
+    )
+    base_url: str = Field("", description="where the provider openai-compatible listens")
+    api_key: SecretStr = Field(SecretStr(""), description="its key, where it wants one")
+    deadline_seconds: float = Field(
+        60.0, gt=0, description="how long a call may take, retries and fallbacks included"
+    )
+    daily_budget_usd: float | None = Field(
+        None, ge=0, description="what may be spent in a day of UTC; unset for no limit"
+    )
+    app_daily_budget_usd: dict[str, float] = Field(
+        default_factory=dict, description='the same for apps, as JSON; "*" is every other'
+    )
+    person_daily_budget_usd: dict[str, float] = Field(
+        default_factory=dict, description='the same for persons, as JSON; "*" is every other'
+    )
+    prices: dict[str, tuple[float, float]] = Field(
+        default_factory=dict,
+        description="USD per million tokens in and out of models by provider:name, as JSON",
+    )
 
 
 class Settings(BaseSettings):
@@ -135,6 +176,23 @@ class Settings(BaseSettings):
         validation_alias="REDIS_URL",
         description="embedded, redis://…, valkey://… or unix://…",
     )
+    openai_api_key: SecretStr = Field(
+        SecretStr(""), validation_alias="OPENAI_API_KEY", description="for models of openai"
+    )
+    groq_api_key: SecretStr = Field(
+        SecretStr(""), validation_alias="GROQ_API_KEY", description="for models of groq"
+    )
+    anthropic_api_key: SecretStr = Field(
+        SecretStr(""), validation_alias="ANTHROPIC_API_KEY", description="for models of anthropic"
+    )
+    gemini_api_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=AliasChoices("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        description="for models of gemini; GOOGLE_API_KEY does as well",
+    )
+    perplexity_api_key: SecretStr = Field(
+        SecretStr(""), validation_alias="PERPLEXITY_API_KEY", description="for models of perplexity"
+    )
     replica_urls: SecretStr = Field(
         SecretStr(""), description="standbys that may take reads, comma separated"
     )
@@ -156,6 +214,7 @@ class Settings(BaseSettings):
     health: HealthSettings = Field(default_factory=lambda: HealthSettings())
     jobs: JobSettings = Field(default_factory=lambda: JobSettings())
     backup: BackupSettings = Field(default_factory=lambda: BackupSettings())
+    llm: LLMSettings = Field(default_factory=lambda: LLMSettings())
 
     @property
     def replicas(self) -> list[str]:
@@ -165,7 +224,61 @@ class Settings(BaseSettings):
 
     def __init__(self, **values: object) -> None:
         # Keywords use field names in code although the environment uses the known names.
-        for name, alias in (("database_url", "DATABASE_URL"), ("redis_url", "REDIS_URL")):
-            if name in values:
+        for name, field in type(self).model_fields.items():
+            if name in values and (alias := known_name(field)):
                 values[alias] = values.pop(name)
         super().__init__(**values)  # type: ignore[arg-type]  # pydantic validates the values
+
+    @property
+    def model_keys(self) -> dict[str, SecretStr]:
+        """The key of each provider of language models that has one."""
+        keys = {
+            "openai": self.openai_api_key,
+            "groq": self.groq_api_key,
+            "anthropic": self.anthropic_api_key,
+            "gemini": self.gemini_api_key,
+            "perplexity": self.perplexity_api_key,
+            "openai-compatible": self.llm.api_key,
+        }
+        return {provider: key for provider, key in keys.items() if key.get_secret_value()}
+
+
+def known_name(field: FieldInfo) -> str | None:
+    """The variable the world knows a setting by; None for one of ours."""
+    alias = field.validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else cast("str | None", alias)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the environment and `.env` set, by name; values may be secret."""
+
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    file: dict[str, str] = field(default_factory=dict, repr=False)
+    path: Path = Path(".env")
+
+    @property
+    def together(self) -> dict[str, str]:
+        """The environment wins."""
+        return {**self.file, **self.environment}
+
+
+def given(path: Path = Path(".env")) -> Given:
+    """Every variable this process would read its settings from, ours and others'."""
+    from dotenv import dotenv_values
+
+    found = {name: value or "" for name, value in dotenv_values(path).items()}
+    return Given(dict(os.environ), found, path)  # noqa: TID251  # this module may
+
+
+def known_names() -> set[str]:
+    """Every variable that is a setting; a group may be given as JSON under its own name."""
+    return set(_names(Settings, "BUTTRESS_"))
+
+
+def _names(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, described in model.model_fields.items():
+        variable = f"{prefix}{name.upper()}"
+        yield str(described.validation_alias or variable)
+        if isinstance(described.annotation, type) and issubclass(described.annotation, BaseModel):
+            yield from _names(described.annotation, f"{variable}__")

@@ -75,14 +75,18 @@ def test_a_deployment_migrates_works_and_shows_its_jobs(deployed: Settings) -> N
     )
     assert worker.stdout is not None
     try:
-        assert "working on chores.chore" in worker.stdout.readline()
+        assert "chores.chore" in worker.stdout.readline()
         with Runtime(deployed) as runtime:
             (job,) = runtime.apps[0].jobs
             ticket = runtime.jobs.enqueue(job, "milk")
             assert ticket.result(timeout_seconds=20) == "fetched milk"
         assert "chores.chore" in buttress("jobs", "list", "--state", "done")
         shown = buttress("jobs", "show", ticket.id)
-        assert "begun     1 times" in shown
+        assert "1 times" in shown
+        assert "chores.fetch" in shown
+        assert "str" in shown
+        assert "milk" not in shown
+        assert "milk" in buttress("jobs", "show", ticket.id[:8], "--arguments")
         assert "is done" in buttress("jobs", "retry", ticket.id)
         assert "is no state of a job" in buttress("jobs", "list", "--state", "odd")
     finally:

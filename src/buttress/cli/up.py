@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 STOP_SECONDS = 3
 """How long open requests may take to finish once the process is asked to stop."""
 
+HOUSEKEEPING_SECONDS = 5.0
+"""How long a process whose apps have no jobs serves before it looks after its housekeeping."""
+
 
 def up(
     port: Annotated[
@@ -98,19 +101,32 @@ def migrate_embedded(runtime: Runtime) -> None:
     if runtime.settings.database_url.get_secret_value() != "embedded":
         return
     # All installed apps, whichever of them this process starts: the database belongs to all.
-    for revision in prepare(runtime.owner_database, select_apps("")).revisions:
+    apps = select_apps("")
+    # Where only housekeeping waits for them, the worker makes the tables of jobs: nobody waits.
+    later = worker_wanted(runtime) and not any(app.jobs for app in apps)
+    for revision in prepare(runtime.owner_database, apps, jobs=not later).revisions:
         out.print(f"applied {revision.id}: {plain(revision.message)}")
     runtime.cache.look()
 
 
+def worker_wanted(runtime: Runtime) -> bool:
+    """Whether this process does jobs too."""
+    return runtime.settings.jobs.worker
+
+
 def working(runtime: Runtime) -> AbstractContextManager[None]:
-    """A worker in this process meanwhile, if some app has jobs and the settings allow it."""
+    """A worker in this process meanwhile, if the settings allow it."""
     from buttress.jobs import background
 
-    settings = runtime.settings.jobs
-    if not settings.worker or not any(app.jobs for app in runtime.apps):
+    if not worker_wanted(runtime):
         return contextlib.nullcontext()
-    return background.working(runtime.jobs, concurrency=settings.concurrency)
+    embedded = runtime.settings.database_url.get_secret_value() == "embedded"
+    return background.working(
+        runtime.jobs,
+        concurrency=runtime.settings.jobs.concurrency,
+        owner=runtime.owner_database if embedded else None,
+        wait_seconds=0.0 if any(app.jobs for app in runtime.apps) else HOUSEKEEPING_SECONDS,
+    )
 
 
 def serve(runtime: Runtime, listening: socket.socket) -> None:

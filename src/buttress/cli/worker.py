@@ -10,7 +10,6 @@ import typer
 
 from buttress.cli.context import err, load_settings, out
 from buttress.cli.up import stopping_on_sigterm
-from buttress.errors import ConfigurationError
 
 DRAIN_SECONDS = 10
 
@@ -19,7 +18,9 @@ def worker(
     concurrency: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Jobs done at a time.", show_default="BUTTRESS_JOBS__CONCURRENCY or 10"
+            min=1,
+            help="Jobs of one queue done at a time.",
+            show_default="BUTTRESS_JOBS__CONCURRENCY or 10",
         ),
     ] = None,
     drain: Annotated[
@@ -38,12 +39,7 @@ def worker(
     settings = load_settings()
     configure_logging(settings)
     with stopping_on_sigterm(), Runtime(settings) as runtime:
-        names = [job.name for app in runtime.apps for job in app.jobs]
-        if not names:
-            raise ConfigurationError(
-                "no installed app has jobs",
-                hint="Declare one with @app.job in the app's module jobs.py.",
-            )
+        names = [job.name for job in runtime.jobs.declared()]
         from buttress.jobs.worker import Worker
 
         with Worker(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from buttress.jobs.declaration import Job
 
 DEFAULT_QUEUE = "default"
+UNUSED_POLL_SECONDS = 2.0
 QUEUE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 
 
@@ -30,6 +31,8 @@ class Queue:
     """How many of its jobs one worker does at a time."""
     rate: tuple[int, float] | None = None
     """So many of its jobs begin in so many seconds, on all hosts together: `(100, 60)`."""
+    poll_seconds: float = 0.1
+    """How often a worker with room looks for jobs in it: each look costs two short queries."""
 
     def __post_init__(self) -> None:
         problem = self._problem()
@@ -48,6 +51,8 @@ class Queue:
             return "one worker may not do more at a time than all together"
         if self.rate is not None and (self.rate[0] < 1 or self.rate[1] <= 0):
             return "a rate is a number of jobs of at least 1 and a number of seconds above 0"
+        if self.poll_seconds <= 0:
+            return "it is looked into after more than 0 seconds"
         return ""
 
     @property
@@ -93,6 +98,7 @@ def declared_queues(
                 f"once as {queue.limits}",
                 hint="Declare it in one place and give its name everywhere else.",
             )
-    for name in (DEFAULT_QUEUE, *(job.queue_name for job in jobs)):
+    for name in (job.queue_name for job in jobs):
         found.setdefault(name, Queue(name))
+    found.setdefault(DEFAULT_QUEUE, Queue(DEFAULT_QUEUE, poll_seconds=UNUSED_POLL_SECONDS))
     return dict(sorted(found.items()))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import func, select
 
-from buttress.errors import NotFound
+from buttress.errors import BadInput, NotFound
 from buttress.jobs.queues import DEFAULT_QUEUE, Queue, QueueStatus
 
 if TYPE_CHECKING:
@@ -110,6 +110,16 @@ def show(jobs: Jobs, job_id: str) -> JobStatus:
     if not found:
         raise NotFound(f"there is no job {job_id}", hint="See `buttress jobs list`.")
     return found[0]
+
+
+def full_id(jobs: Jobs, beginning: str) -> str:
+    """The id of the only job whose id begins so; raises `NotFound` or `BadInput`."""
+    found = _read(jobs, workflow_id_prefix=beginning, limit=2) if beginning else []
+    if not found:
+        raise NotFound(f"there is no job {beginning}", hint="See `buttress jobs list`.")
+    if len(found) > 1 and beginning not in {job.id for job in found}:
+        raise BadInput(f"several jobs begin with {beginning}", hint="Give more of the id.")
+    return beginning if len(found) > 1 else found[0].id
 
 
 def steps(jobs: Jobs, job_id: str) -> list[StepStatus]:

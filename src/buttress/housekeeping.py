@@ -1,0 +1,100 @@
+"""What every deployment does by itself, as jobs: back up, prove a backup, delete what is old.
+
+They are seen and stopped like any other job (`buttress jobs list`), and wait in a queue of their
+own, one at a time for all hosts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buttress.errors import BadInput, NotFound
+from buttress.jobs import Job, Queue, Step
+
+if TYPE_CHECKING:
+    from buttress.runtime import Runtime
+
+QUEUE = Queue("buttress.housekeeping", concurrency=1, poll_seconds=2.0)
+DRILL_SCHEDULE = "0 5 * * 0"
+PRUNE_SCHEDULE = "30 4 * * *"
+
+
+def housekeeping(runtime: Runtime) -> list[Job[[], object]]:
+    """The jobs this deployment has without any app.
+
+    `buttress.backup` at the times of BUTTRESS_BACKUP__SCHEDULE, `buttress.drill` on Sundays at
+    05:00 when backups are not proven as they are made, `buttress.prune` each day at 04:30; in UTC.
+    """
+    settings = runtime.settings.backup
+    jobs = [prune_job(runtime)]
+    if settings.schedule:
+        jobs.append(backup_job(runtime, settings.schedule))
+        if not settings.drill:
+            jobs.append(drill_job(runtime))
+    return jobs
+
+
+def backup_job(runtime: Runtime, schedule: str) -> Job[[], object]:
+    """Make a backup, then delete those the retention does not keep; returns the id of the new one.
+
+    A worker that dies half-way leaves nothing published: the next one begins the backup anew.
+    """
+
+    def create() -> str:
+        return runtime.backup.create("on schedule", progress=tell).id
+
+    def prune() -> list[str]:
+        return [backup.id for backup in runtime.backup.prune()]
+
+    made = Step("buttress.make_backup", create)
+    pruned = Step("buttress.prune_backups", prune)
+
+    def backup() -> str:
+        name = made()
+        pruned()
+        return name
+
+    return Job("buttress.backup", backup, queue=QUEUE, schedule=schedule)
+
+
+def drill_job(runtime: Runtime) -> Job[[], object]:
+    """Restore the newest backup into a scratch database and compare it; returns its id.
+
+    Raises `BadInput` when the restore is not what was backed up; the drill is recorded either way.
+    """
+
+    def verify() -> str | None:
+        try:
+            record = runtime.backup.verify(progress=tell)
+        except NotFound:
+            return None  # a deployment of today has no backup yet
+        if record.differences:
+            raise BadInput(
+                f"a restore of {record.backup} is not what was backed up: "
+                f"{'; '.join(record.differences[:3])}",
+                hint=f"`buttress backup show {record.backup}` lists all differences.",
+            )
+        return record.backup
+
+    return Job(
+        "buttress.drill",
+        Step("buttress.verify_backup", verify),
+        queue=QUEUE,
+        schedule=DRILL_SCHEDULE,
+    )
+
+
+def prune_job(runtime: Runtime) -> Job[[], object]:
+    """Delete jobs that ended longer ago than BUTTRESS_JOBS__KEEP_DAYS; returns how many."""
+
+    def prune() -> int:
+        return runtime.jobs.prune(days=runtime.settings.jobs.keep_days)
+
+    return Job(
+        "buttress.prune", Step("buttress.prune_jobs", prune), queue=QUEUE, schedule=PRUNE_SCHEDULE
+    )
+
+
+def tell(phase: str, done: int, total: int) -> None:
+    """Pass a backup's progress on to the job that makes it."""
+    Job.progress(done, total, phase)
