@@ -120,13 +120,21 @@ def identify(
     """
     lifetimes, now = lifetimes or Lifetimes(), datetime.now(UTC)
     found = session.get(SignIn, digest(secret))
-    if found is None or found.person.disabled_at is not None:
+    if found is None:
+        raise NotSignedIn("the sign-in has ended", hint="Sign in again.")
+    identity = identity_of(found, origin, lifetimes, now)
+    if now - found.seen_at > SEEN_EVERY:
+        session.execute(update(SignIn).where(SignIn.digest == found.digest).values(seen_at=now))
+    return identity
+
+
+def identity_of(found: SignIn, origin: Origin, lifetimes: Lifetimes, now: datetime) -> Identity:
+    """Who is signed in there at that moment; raises NotSignedIn when it has ended."""
+    person = found.person
+    if person.disabled_at is not None:
         raise NotSignedIn("the sign-in has ended", hint="Sign in again.")
     if now - found.seen_at > lifetimes.idle or now - found.created_at > lifetimes.absolute:
         raise NotSignedIn("the sign-in has ended after a while", hint="Sign in again.")
-    if now - found.seen_at > SEEN_EVERY:
-        session.execute(update(SignIn).where(SignIn.digest == found.digest).values(seen_at=now))
-    person = found.person
     return Identity(
         person.id, person.name, person.role, permissions_of(person.role), sign_in=found.id,
         origin=origin,

@@ -1,0 +1,75 @@
+"""A WebSocket that ends when the sign-in it was opened with does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from buttress.access import Identity
+from buttress.gate.owners import Owners
+
+ENDED = 4401
+"""The close code: of the range for applications, after HTTP's 401."""
+LOOKED_EVERY_SECONDS = 1.0
+
+Still = Callable[[], Awaitable[bool]]
+"""Whether the identity may still be here."""
+
+
+class WatchedSocket:
+    """One connection, looked after until it ends."""
+
+    def __init__(
+        self, receive: Receive, send: Send, identity: Identity, still: Still, owners: Owners
+    ) -> None:
+        self._receive = receive
+        self._send = send
+        self._identity = identity
+        self._still = still
+        self._owners = owners
+        self._closed = False
+        self._named = False
+
+    async def serve(self, app: ASGIApp, scope: Scope) -> None:
+        """Let the application have the connection."""
+        await app(scope, self.receive, self.send)
+
+    async def receive(self) -> Message:
+        """What the browser says; once the sign-in has ended, that it has left."""
+        arriving = asyncio.ensure_future(self._receive())
+        try:
+            while True:
+                done, _ = await asyncio.wait({arriving}, timeout=LOOKED_EVERY_SECONDS)
+                if done and arriving.result()["type"] != "websocket.receive":
+                    return arriving.result()
+                if not await self._still():
+                    await self._close()
+                    return {"type": "websocket.disconnect", "code": ENDED}
+                if done:
+                    return arriving.result()
+        finally:
+            arriving.cancel()
+
+    async def send(self, message: Message) -> None:
+        """Pass on what the application says, as long as it may be heard."""
+        if self._closed:
+            return
+        if message["type"] == "websocket.send":
+            if not await self._still():
+                await self._close()
+                return
+            if frame := message.get("bytes"):
+                self._note(frame)
+        await self._send(message)
+
+    def _note(self, frame: bytes) -> None:
+        person = self._identity.person
+        self._named = self._named or self._owners.note_session(frame, person)
+        self._owners.note(frame, person)
+
+    async def _close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            await self._send({"type": "websocket.close", "code": ENDED})
