@@ -23,6 +23,10 @@ from dbos import (
     SetWorkflowID,
     SetWorkflowTimeout,
     SQLAlchemyDatasource,
+    _core,
+    _enqueue_options,
+    _scheduler,
+    _sys_db,
 )
 from dbos import error as engine_errors
 from dbos._datasource import DatasourceOptions, _still_owns
@@ -35,6 +39,7 @@ from buttress.db.database import Database
 from buttress.db.transactions import noted
 from buttress.errors import BadInput, ButtressError, Conflict, NotFound, Unavailable
 from buttress.jobs import values
+from buttress.jobs.clock import DatabaseClock, put_into
 from buttress.jobs.declaration import Step, inside_step
 from buttress.jobs.errors import JobFailed
 from buttress.jobs.queues import Queue
@@ -49,6 +54,10 @@ ATTEMPTS = 5
 """How often a job is begun before it is given up: whoever kills its workers must not go on."""
 CLIENT_CONNECTIONS = 5
 
+log = logging.getLogger(__name__)
+ENQUEUE_CLOCK = DatabaseClock()
+"""What delays of new jobs are added to; set before each."""
+put_into([_enqueue_options], ENQUEUE_CLOCK)
 # It tells of each launch, and prints tracebacks of errors that jobs raise: we log those ourselves.
 logging.getLogger("dbos").setLevel(logging.CRITICAL)
 
@@ -57,7 +66,13 @@ class Json(Serializer):
     """Values as our JSON."""
 
     def serialize(self, data: Any) -> str:
-        return values.encode(data)
+        text = values.encode(data)
+        if len(text) > values.MANY_CHARACTERS:
+            log.warning(
+                "large value stored with a job",
+                extra={"characters": len(text), "job": DBOS.workflow_id or ""},
+            )
+        return text
 
     def deserialize(self, serialized_data: str) -> Any:
         return values.decode(serialized_data)
@@ -107,11 +122,12 @@ class Execution:
         work_at: Callable[[str, str, dt.datetime], Any],
         *,
         threads: int,
+        clock: DatabaseClock,
     ) -> None:
         self.database = database
         self.executor = executor
         self._threads = threads
-        self._replaced: dict[str, Any] = {}
+        self._replaced: list[tuple[Any, str, Any]] = put_into([_core, _scheduler, _sys_db], clock)
         self._system = _system_engine(database, threads + CLIENT_CONNECTIONS)
         config: DBOSConfig = {
             "name": APPLICATION,
@@ -235,8 +251,8 @@ class Execution:
     def close(self, drain_seconds: int) -> None:
         """Stop taking work, and wait for what is under way."""
         DBOS.destroy(workflow_completion_timeout_sec=drain_seconds, destroy_registry=True)
-        for name, method in self._replaced.items():
-            setattr(SystemDatabase, name, method)
+        for owner, name, before in self._replaced:
+            setattr(owner, name, before)
         self._data.dispose()
         if self._system is not None:
             self._system.dispose()
@@ -253,7 +269,10 @@ class Execution:
         """
         paused = Tables(self.database).paused_queue
         read_queue = SystemDatabase.get_queue
-        self._replaced = {"get_queue": read_queue, "_claim_gate": SystemDatabase._claim_gate}
+        self._replaced += [
+            (SystemDatabase, "get_queue", read_queue),
+            (SystemDatabase, "_claim_gate", SystemDatabase._claim_gate),
+        ]
 
         def get_queue(system: SystemDatabase, name: str) -> Any:
             queue = read_queue(system, name)

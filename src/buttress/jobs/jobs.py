@@ -175,6 +175,7 @@ class Jobs:
         }
         if delay_seconds:
             options["delay_seconds"] = delay_seconds
+            self._set_clock()
         if job.timeout_seconds is not None:
             options["workflow_timeout"] = job.timeout_seconds
         if key is not None:
@@ -351,6 +352,13 @@ class Jobs:
             )
 
         self.database.retry(write, idempotent=True)
+
+    def _set_clock(self) -> None:
+        """A delay is added to what the database's clock shows, whatever this host's does."""
+        from buttress.jobs.engine import ENQUEUE_CLOCK
+
+        with self.database.connection(read_only=True) as connection:
+            ENQUEUE_CLOCK.set(connection.scalars(select(self.tables.now())).one())
 
     def _known_queue(self, queue: Queue | str) -> str:
         name = queue if isinstance(queue, str) else queue.name

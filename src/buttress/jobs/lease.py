@@ -14,6 +14,7 @@ from sqlalchemy import delete, select
 
 from buttress.db.database import Database
 from buttress.errors import ButtressError, Unavailable
+from buttress.jobs.clock import DatabaseClock
 from buttress.jobs.tables import Tables
 
 log = logging.getLogger(__name__)
@@ -32,12 +33,18 @@ class Lease:
     """
 
     def __init__(
-        self, database: Database, tables: Tables, executor: str, recover: Callable[[str], None]
+        self,
+        database: Database,
+        tables: Tables,
+        executor: str,
+        recover: Callable[[str], None],
+        clock: DatabaseClock,
     ) -> None:
         self.database = database
         self.tables = tables
         self.executor = executor
         self.recover = recover
+        self.clock = clock
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="buttress-jobs-lease", daemon=True)
         self._steady_since = time.monotonic()
@@ -97,15 +104,15 @@ class Lease:
     def _beat(self) -> None:
         lease = self.tables.lease
         now = self.tables.now()
+        mine = {
+            "executor": self.executor, "host": socket.gethostname(), "process": os.getpid(),
+        }  # fmt: skip
         with self.database.connection() as connection:
-            written = connection.execute(
-                lease.update().where(lease.c.executor == self.executor).values(beat_at=now)
-            )
-            if written.rowcount == 0:
-                connection.execute(
-                    lease.insert().values(
-                        executor=self.executor, host=socket.gethostname(), process=os.getpid(),
-                        beat_at=now,
-                    )
-                )  # fmt: skip
+            beat = lease.update().where(lease.c.executor == self.executor).values(beat_at=now)
+            at = connection.scalar(beat.returning(lease.c.beat_at))
+            if at is None:
+                insert = lease.insert().values(**mine, beat_at=now)
+                at = connection.scalar(insert.returning(lease.c.beat_at))
                 connection.execute(delete(lease).where(lease.c.beat_at < now - FORGET_SECONDS))
+        if at is not None:
+            self.clock.set(at)

@@ -19,6 +19,9 @@ from buttress.errors import BadInput, ButtressError
 from buttress.jobs.errors import JobFailed
 
 TAG = "$"
+MOST_CHARACTERS = 16_000_000
+MANY_CHARACTERS = 1_000_000
+"""More is told to the log: every look at such a job reads it."""
 PLAIN = (type(None), bool, int, float, str)
 
 _WRITE: dict[type, tuple[str, Callable[[Any], object]]] = {
@@ -52,14 +55,21 @@ def encode(value: object) -> str:
     ------
     BadInput
         It holds something else than plain values, dates, decimals, UUIDs, bytes and collections of
-        them; or it is nested too deeply.
+        them; or it is nested too deeply, or longer than 16 million characters of JSON.
     """
     try:
-        return json.dumps(_write(value))
+        text = json.dumps(_write(value))
     except RecursionError:
         raise BadInput(
             "the value is nested too deeply to be stored", hint="Store it and pass its key."
         ) from None
+    if len(text) > MOST_CHARACTERS:
+        raise BadInput(
+            f"the value takes {len(text):,} characters, and at most {MOST_CHARACTERS:,} are stored "
+            "with a job",
+            hint="Store it in a table or a file, and pass or return its key.",
+        )
+    return text
 
 
 def decode(text: str) -> Any:

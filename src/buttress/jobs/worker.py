@@ -13,6 +13,7 @@ from typing import Any, Self
 from uuid import UUID, uuid4, uuid5
 
 from buttress.errors import Conflict, NotFound, Unavailable
+from buttress.jobs.clock import DatabaseClock
 from buttress.jobs.declaration import Job, Step, running, step_count
 from buttress.jobs.engine import Execution
 from buttress.jobs.jobs import Jobs
@@ -71,14 +72,16 @@ class Worker:
         tables = self.jobs.tables
         queues = self.jobs.queues_declared()
         self._known: Mapping[str, Job[Any, Any]] = {job.name: job for job in self.jobs.declared()}
+        clock = DatabaseClock()
         self._execution = Execution(
             self.jobs.database,
             self.executor,
             self._work,
             self._work_at,
             threads=self.concurrency,
+            clock=clock,
         )
-        lease = Lease(self.jobs.database, tables, self.executor, self._execution.recover)
+        lease = Lease(self.jobs.database, tables, self.executor, self._execution.recover, clock)
         exits.callback(lease.stop)
         exits.callback(self._execution.close, self.drain_seconds)
         lease.start()
