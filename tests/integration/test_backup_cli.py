@@ -41,14 +41,16 @@ def test_a_backup_is_made_listed_restored_and_pruned_from_a_terminal(file, tmp_p
 
     assert name in buttress("list")
     assert json.loads(buttress("list", "--json"))[0]["content"] == {"tables": 1, "rows": 2}
-    shown = buttress("show")
+    shown = buttress("show", "--json")
     assert json.loads(shown)["state"] == "verified"
+    assert "2 rows  t" in buttress("show")
     assert "nobody should see" not in shown
     assert "1 tables, 2 rows" in buttress("verify", "latest")
     assert "can be restored" in buttress("restore", "--dry-run")
 
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("delete from t")
+    assert "t_back: 2 rows, equal" in buttress("restore", "--table", "t", "--to", "t_back")
     assert "kept as" in buttress("restore", "--yes")
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("select count(*) from t").fetchone() == (2,)
@@ -62,6 +64,7 @@ def test_a_damaged_backup_is_told_by_list_and_does_not_hide_the_others(file, tmp
     (tmp_path / "home" / "backups" / first / "manifest.json").write_text("{}")
 
     listed = buttress("list", expected=1)
+    assert "times less than if nothing were shared" in listed
 
     assert second in listed
     with pytest.raises(NotFound):

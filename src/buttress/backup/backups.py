@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 
 import buttress.backup.manifest as documents
-from buttress.backup import database, leases, retention
+from buttress.backup import database, leases, leftovers, retention, tables
 from buttress.backup.chunks import DamagedChunk
 from buttress.backup.content import Progress
 from buttress.backup.database import Restored
@@ -21,45 +21,22 @@ from buttress.backup.keys import Key
 from buttress.backup.manifest import Drill, Manifest
 from buttress.backup.packing import check
 from buttress.backup.pruning import delete_unnamed_chunks
+from buttress.backup.shelf import DRILL, INDEX, LATEST, MANIFEST, Backup, Shelf, abandoned
 from buttress.backup.site import Site, open_site
-from buttress.backup.store import Store, open_store, read_all
-from buttress.backup.writing import mark_damaged, present_in, writing
-from buttress.errors import BadInput, Conflict, NotFound, Unavailable, Unsupported
+from buttress.backup.store import Store, open_store
+from buttress.backup.tables import RestoredTable
+from buttress.backup.writing import mark_damaged, writing
+from buttress.errors import BadInput, ButtressError, Unavailable
 from buttress.settings import BackupSettings, Settings
 
-MANIFEST, DRILL, PINNED = "manifest.json", "drill.json", "pinned"
-INDEX = "chunks.list"
-LATEST = "latest"
+log = logging.getLogger(__name__)
 
 
 def no_progress(phase: str, done: int, total: int) -> None:
     """For whoever does not care."""
 
 
-@dataclass(frozen=True)
-class Backup:
-    """A backup that is whole: its manifest is there."""
-
-    manifest: Manifest
-    drill: Drill | None
-    pinned: bool
-
-    @property
-    def id(self) -> str:
-        """Starts with the moment it was made."""
-        return self.manifest.id
-
-    @property
-    def verified(self) -> bool:
-        """Whether a restore of it into a scratch database equalled the manifest."""
-        return (
-            self.drill is not None
-            and not self.drill.differences
-            and self.drill.manifest == documents.checksum(self.manifest)
-        )
-
-
-class Backups:
+class Backups(Shelf):
     """What `buttress backup` and `runtime.backup` offer.
 
     Attributes
@@ -69,8 +46,8 @@ class Backups:
     """
 
     def __init__(self, site: Site, store: Store, settings: BackupSettings) -> None:
+        super().__init__(store)
         self.site = site
-        self.store = store
         self._settings = settings
         self._secret = settings.key.get_secret_value()
 
@@ -92,11 +69,12 @@ class Backups:
         BadInput
             The drill found differences; the backup stays, and is not verified.
         """
+        self._tidy()
         began, moment = time.monotonic(), datetime.now(UTC)
         # Sorted by name they are sorted by time, also two of one second.
         stamp = f"{moment:%Y%m%dT%H%M%S%f}"[:-3]
         name = f"{stamp}-{secrets.token_hex(2)}"
-        with writing(self.store, self._secret, self._manifests) as (writer, key):
+        with writing(self.store, self._secret, self.manifests) as (writer, key):
             write = partial(writer.write, progress=progress)
             taken = database.dump(self.site, write, progress=progress)
             index, chunked = writer.finish(f"{name}/{INDEX}")
@@ -119,7 +97,7 @@ class Backups:
                 encryption=key.encryption if key else None,
                 chunked=chunked,
             )
-            self._write(name, MANIFEST, documents.encode(manifest))
+            self.write(name, MANIFEST, documents.encode(manifest))
         if self._settings.drill if drill is None else drill:
             record = self.verify(name, progress=progress)
             if record.differences:
@@ -130,47 +108,6 @@ class Backups:
                 )
         return self.find(name)
 
-    def all(self) -> list[Backup]:
-        """All that are whole and readable, the newest first."""
-        names = self.store.names()
-        found = []
-        for name in _ids(names):
-            try:
-                found.append(self._read(name, names))
-            except BadInput:
-                continue  # told by `damaged`
-        return sorted(found, key=lambda backup: backup.id, reverse=True)
-
-    def damaged(self) -> list[str]:
-        """The ids whose manifest or record cannot be read."""
-        names = self.store.names()
-        found = []
-        for name in _ids(names):
-            try:
-                self._read(name, names)
-            except BadInput:
-                found.append(name)
-        return found
-
-    def find(self, name: str = LATEST) -> Backup:
-        """One by its id, or by the start of it, or `latest`; raises NotFound."""
-        names = self.store.names()
-        ids = sorted(_ids(names))
-        if name == LATEST:
-            matching = ids[-1:]
-        else:
-            matching = [one for one in ids if one == name] or [
-                one for one in ids if one.startswith(name)
-            ]
-        if len(matching) > 1:
-            raise Conflict(f"{name} is the start of {len(matching)} backups", hint="Write more.")
-        if not matching:
-            raise NotFound(
-                f"there is no backup {name} in {self.store.label}",
-                hint="`buttress backup list` names them; `buttress backup` makes one.",
-            )
-        return self._read(matching[0], names)
-
     def verify(self, name: str = LATEST, *, progress: Progress = no_progress) -> Drill:
         """Restore into a scratch database, compare everything, and record what was found.
 
@@ -180,6 +117,7 @@ class Backups:
             The files are not what was written.
         """
         began = time.monotonic()
+        self._tidy()
         manifest = self.find(name).manifest
         with self._unpacked(manifest, progress) as archive:
             found = database.drill(self.site, manifest, archive, progress)
@@ -193,7 +131,7 @@ class Backups:
             rows=manifest.content.rows,
             differences=found,
         )
-        self._write(manifest.id, DRILL, documents.encode(record))
+        self.write(manifest.id, DRILL, documents.encode(record))
         return record
 
     def check(self, name: str = LATEST, *, progress: Progress = no_progress) -> None:
@@ -233,11 +171,44 @@ class Backups:
         Conflict
             `to` exists, or the live database is in use and cannot be freed.
         """
+        self._tidy()
         manifest = self.find(name).manifest
         database.refuse(self.site, manifest, to)
         with self._unpacked(manifest, progress) as archive:
             return database.restore(
                 self.site, manifest, archive, to=to, dry_run=dry_run, progress=progress
+            )
+
+    def restore_table(
+        self,
+        table: str,
+        name: str = LATEST,
+        *,
+        to: str | None = None,
+        dry_run: bool = False,
+        progress: Progress = no_progress,
+    ) -> RestoredTable:
+        """Put one table of a backup beside the live ones, as `TABLE_restored_MOMENT` or `to`.
+
+        No live table is touched: the new one holds the rows as they were, to compare with or to
+        take from. It has no keys, indexes or policies, and only its owner may read it.
+
+        Raises
+        ------
+        NotFound
+            The backup has no such table.
+        BadInput
+            Files are damaged, or the rows differ from the manifest.
+        Conflict
+            The new table exists, or does not fit the live database.
+        """
+        self._tidy()
+        manifest = self.find(name).manifest
+        database.refuse(self.site, manifest, None)
+        wanted = tables.choose(manifest.content, table)
+        with self._unpacked(manifest, progress) as archive:
+            return database.restore_table(
+                self.site, manifest, archive, wanted, to=to, dry_run=dry_run, progress=progress
             )
 
     def prune(self, *, dry_run: bool = False) -> list[Backup]:
@@ -253,8 +224,8 @@ class Backups:
         gone = [backup for backup in backups if backup.id not in kept]
         if not dry_run:
             names = self.store.names()
-            for name in [*(backup.id for backup in gone), *_abandoned(names)]:
-                self._delete(name, names)
+            for name in [*(backup.id for backup in gone), *abandoned(names)]:
+                self.delete(name, names)
             self._delete_chunks()
         return gone
 
@@ -265,19 +236,19 @@ class Backups:
                 return
             delete_unnamed_chunks(self.store, [backup.manifest for backup in self.all()])
 
-    def stored_bytes(self) -> int:
-        """What all backups take in the store together."""
-        files = sum(backup.manifest.files_bytes for backup in self.all())
-        return files + sum(present_in(self.store).values())
+    def leftovers(self) -> list[str]:
+        """What killed restores and drills left, which the next one deletes; raises Unavailable."""
+        return leftovers.find(self.site)
 
-    def pin(self, name: str, *, pinned: bool = True) -> Backup:
-        """Keep it for ever, or no longer."""
-        backup = self.find(name)
-        if pinned:
-            self._write(backup.id, PINNED, b"")
+    def _tidy(self) -> None:
+        try:
+            gone = leftovers.clear(self.site)
+        except ButtressError as error:
+            # Worth no more than a warning: what is asked for can be done without it.
+            log.warning("leftovers not deleted", extra={"reason": error.message})
         else:
-            self.store.delete(f"{backup.id}/{PINNED}")
-        return self.find(backup.id)
+            if gone:
+                log.info("leftovers deleted", extra={"names": gone})
 
     @contextmanager
     def _unpacked(self, manifest: Manifest, progress: Progress) -> Iterator[database.Archive]:
@@ -298,35 +269,6 @@ class Backups:
                 mark_damaged(self.store, error.name)
             raise
 
-    def _manifests(self) -> list[Manifest]:
-        names, found = self.store.names(), []
-        for name in sorted(_ids(names), reverse=True):
-            with suppress(BadInput, Unsupported):  # one that cannot be read shares no chunks
-                found.append(self._read(name, names).manifest)
-        return found
-
-    def _read(self, name: str, names: list[str]) -> Backup:
-        path = f"{name}/{MANIFEST}"
-        manifest = documents.decode(read_all(self.store, path), Manifest, name=path)
-        if manifest.id != name:
-            raise BadInput(f"{path} is the manifest of {manifest.id}")
-        drill = None
-        if f"{name}/{DRILL}" in names:
-            drill = documents.decode(
-                read_all(self.store, f"{name}/{DRILL}"), Drill, name=f"{name}/{DRILL}"
-            )
-        return Backup(manifest, drill, f"{name}/{PINNED}" in names)
-
-    def _write(self, name: str, part: str, data: bytes) -> None:
-        with self.store.write(f"{name}/{part}") as file:
-            file.write(data)
-
-    def _delete(self, name: str, names: list[str]) -> None:
-        # The manifest first: what is cut short here is no backup any more.
-        parts = [one for one in names if one.startswith(f"{name}/")]
-        for part in sorted(parts, key=lambda part: not part.endswith(MANIFEST)):
-            self.store.delete(part)
-
 
 @contextmanager
 def open_backups(settings: Settings) -> Iterator[Backups]:
@@ -339,15 +281,3 @@ def backups_of(settings: Settings, site: Site) -> Backups:
     """The same, for a site that is open."""
     store = open_store(settings.backup.store, default=settings.home / "backups")
     return Backups(site, store, settings.backup)
-
-
-def _ids(names: list[str]) -> list[str]:
-    return [name.partition("/")[0] for name in names if name.endswith(f"/{MANIFEST}")]
-
-
-def _abandoned(names: list[str]) -> list[str]:
-    """Ids without a manifest that are too old to be under way."""
-    limit = f"{datetime.now(UTC) - leases.ABANDONED_AFTER:%Y%m%dT%H%M%S}"
-    whole = set(_ids(names))
-    begun = {name.partition("/")[0] for name in names if "/" in name}
-    return sorted(name for name in begun - whole if name[:1].isdigit() and name < limit)

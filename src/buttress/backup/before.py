@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import inspect
 
-from buttress.backup.backups import Backup, backups_of, open_backups
+from buttress.backup.backups import backups_of, open_backups
+from buttress.backup.shelf import Backup
 from buttress.backup.site import Site
 from buttress.db.url import parse_database_url
 from buttress.errors import ButtressError

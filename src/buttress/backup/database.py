@@ -12,16 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from buttress.backup import chunks, postgresql, sqlite
+from buttress.backup import chunks, leftovers, postgresql, sqlite, tables
 from buttress.backup.content import Progress, differences
 from buttress.backup.keys import Key
-from buttress.backup.manifest import DatabaseProperties, Manifest, StoredFile
+from buttress.backup.manifest import DatabaseProperties, Manifest, StoredFile, TableContent
 from buttress.backup.packing import unpack
 from buttress.backup.parallel import in_threads
 from buttress.backup.postgresql import Dumped
 from buttress.backup.site import Site
 from buttress.backup.store import BLOCK_BYTES, Store
 from buttress.backup.swap import swap
+from buttress.backup.tables import RestoredTable
 from buttress.db.url import DatabaseURL
 from buttress.errors import BadInput, Conflict, Unavailable, Unsupported
 
@@ -183,6 +184,29 @@ def _restore_sqlite(
     return _result(manifest, str(live), str(kept) if replaced else None, dry_run)
 
 
+def restore_table(
+    site: Site,
+    manifest: Manifest,
+    archive: Archive,
+    table: TableContent,
+    *,
+    to: str | None,
+    dry_run: bool,
+    progress: Progress,
+) -> RestoredTable:
+    """Put one table of a backup beside the live ones; see `tables`."""
+    to = to or tables.new_name(table)
+    if manifest.backend == "postgresql":
+        return tables.restore_postgresql(
+            site, manifest, archive, table, to=to, dry_run=dry_run, progress=progress
+        )
+    with _scratch_folder(site) as folder:
+        path = folder / sqlite.FILE
+        _save(archive, path)
+        sqlite.check(path)
+        return tables.restore_sqlite(_file(site), manifest, path, table, to=to, dry_run=dry_run)
+
+
 def _result(manifest: Manifest, name: str, kept: str | None, dry_run: bool) -> Restored:
     content = manifest.content
     return Restored(manifest.id, name, kept, len(content.tables), content.rows, dry_run)
@@ -207,7 +231,7 @@ def _as_reader(site: Site, label: str) -> DatabaseURL:
 
 
 def _kept_name(name: str) -> str:
-    return f"{name[:35]}_before_{datetime.now(UTC):%Y%m%dt%H%M%S}"
+    return f"{postgresql.shortened(name, 35)}_before_{datetime.now(UTC):%Y%m%dt%H%M%S}"
 
 
 def _sqlite_number() -> int:
@@ -234,7 +258,10 @@ def _home(site: Site) -> Path:
 
 @contextmanager
 def _scratch_folder(site: Site) -> Iterator[Path]:
-    with _room(site), tempfile.TemporaryDirectory(dir=_home(site), prefix="backup-") as folder:
+    with (
+        _room(site),
+        tempfile.TemporaryDirectory(dir=_home(site), prefix=leftovers.FOLDER) as folder,
+    ):
         yield Path(folder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import sys
 import tempfile
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import IO, Literal
 
 import psycopg
@@ -30,6 +32,7 @@ from buttress.backup.manifest import (
     Content,
     DatabaseProperties,
     Manifest,
+    TableContent,
 )
 from buttress.backup.packing import damaged
 from buttress.db import catalogue
@@ -41,6 +44,8 @@ Write = Callable[[Iterator[bytes]], None]
 
 MAGIC = b"PGDMP"
 MAINTENANCE = "postgres"
+CLAIMS = 0x6275_7474
+"""Class of the advisory locks on names of databases that are being restored."""
 JOBS = 2 if sys.platform == "linux" else 1
 """Elsewhere an open file that is handed over has one position for all."""
 # In the template of the database already, and nobody but a superuser may comment on them.
@@ -116,9 +121,17 @@ def check_archive(archive: IO[bytes], manifest: Manifest) -> None:
 
 @contextmanager
 def restored(
-    manifest: Manifest, archive: IO[bytes], url: DatabaseURL, name: str, *, progress: Progress
+    manifest: Manifest,
+    archive: IO[bytes],
+    url: DatabaseURL,
+    name: str,
+    *,
+    progress: Progress,
+    only: TableContent | None = None,
 ) -> Iterator[DatabaseURL]:
     """A new database of that name with the backup in it; dropped when the block raises.
+
+    With `only` it has all tables and the rows of that one, without indexes and constraints.
 
     Raises
     ------
@@ -128,10 +141,12 @@ def restored(
     check_archive(archive, manifest)
     new = database_url(url, name)
     with explained(url), maintenance(url) as connection:
+        # Nobody takes it for a leftover while this connection lives; see `leftovers`.
+        connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (CLAIMS, name))
         _create(connection, name, manifest.properties)
         try:
             _forget_default_privileges(new)
-            fill(connection, archive, new, progress)
+            fill(connection, archive, new, progress, only)
             yield new
         except BaseException:
             drop(url, name)
@@ -188,7 +203,11 @@ def _forget_default_privileges(new: DatabaseURL) -> None:
 
 
 def fill(
-    connection: psycopg.Connection, archive: IO[bytes], new: DatabaseURL, progress: Progress
+    connection: psycopg.Connection,
+    archive: IO[bytes],
+    new: DatabaseURL,
+    progress: Progress,
+    only: TableContent | None = None,
 ) -> None:
     """Run pg_restore into an empty database; it stops at the first error."""
     program = tools.pg_tool("pg_restore", connection)
@@ -198,11 +217,8 @@ def fill(
     progress("restore", 0, 0)
     archive.seek(0)
     contents = tools.run(program, ["--list", path], environment, passing=archive)
-    wanted = [
-        line
-        for line in contents.splitlines()
-        if line and not line.startswith(";") and not any(word in line for word in NOT_RESTORED)
-    ]
+    wanted = [line for line in contents.splitlines() if _is_wanted(line, only)]
+    sections = ["--section=pre-data", "--section=data"] if only else []
     with tempfile.NamedTemporaryFile("w", suffix=".list") as selection:
         selection.write("\n".join(wanted) + "\n")
         selection.flush()
@@ -210,13 +226,24 @@ def fill(
         tools.run(
             program,
             [
-                "--exit-on-error", "--no-password", f"--jobs={JOBS}",
+                "--exit-on-error", "--no-password", f"--jobs={JOBS}", *sections,
                 f"--use-list={selection.name}", f"--dbname={conninfo}", path,
             ],
             environment,
             passing=archive,
         )  # fmt: skip
     progress("restore", 1, 1)
+
+
+def _is_wanted(line: str, only: TableContent | None) -> bool:
+    """Whether a line of pg_restore's list names something to restore."""
+    if not line or line.startswith(";") or any(word in line for word in NOT_RESTORED):
+        return False
+    if only is None or not re.match(r"\d+; \d+ \d+ (TABLE DATA|BLOBS?|LARGE OBJECTS?) ", line):
+        return True
+    # The list has spaces for the ends of lines that names may have.
+    name = re.sub(r"[\r\n]", " ", f"{only.schema} {only.name}")
+    return f" TABLE DATA {name} " in line
 
 
 def compare(manifest: Manifest, url: DatabaseURL, progress: Progress) -> list[str]:
@@ -238,7 +265,18 @@ def scratch(
 
 def new_name(url: DatabaseURL, purpose: str) -> str:
     """A name for a database of this server that nobody else has chosen."""
-    return f"{name_of(url)[:40]}_{purpose}_{secrets.token_hex(4)}"
+    moment = f"{datetime.now(UTC):%Y%m%dt%H%M%S}"
+    return f"{start_of_names(url)}{purpose}_{moment}_{secrets.token_hex(2)}"
+
+
+def start_of_names(url: DatabaseURL) -> str:
+    """What names of `new_name` start with."""
+    return f"{shortened(name_of(url), 30)}_"
+
+
+def shortened(name: str, length: int) -> str:
+    """The start of a name that takes at most so many bytes; PostgreSQL allows 63."""
+    return name.encode()[:length].decode(errors="ignore")
 
 
 def database_url(url: DatabaseURL, name: str) -> DatabaseURL:

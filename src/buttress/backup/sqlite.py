@@ -37,7 +37,7 @@ def copy(source: Path, copied: Path, progress: Progress) -> None:
         raise NotFound(f"there is no {source}", hint="Check DATABASE_URL.")
     with (
         explained(source),
-        closing(_open(source, read_only=True)) as live,
+        closing(open_file(source, read_only=True)) as live,
         closing(sqlite3.connect(copied)) as copy_of_it,
     ):
         live.backup(
@@ -52,7 +52,7 @@ def copy(source: Path, copied: Path, progress: Progress) -> None:
 
 def check(path: Path) -> None:
     """Raises BadInput unless SQLite finds the file whole."""
-    with explained(path), closing(_open(path, read_only=True)) as connection:
+    with explained(path), closing(open_file(path, read_only=True)) as connection:
         found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(3)")]
     if found != ["ok"]:
         raise BadInput(
@@ -65,7 +65,7 @@ def read_content(path: Path, progress: Progress, *, blobs: bytes = b"x") -> Cont
 
     `blobs` marks values that are no text; in manifests of format 1 they were not told apart.
     """
-    with explained(path), closing(_open(path, read_only=True)) as connection:
+    with explained(path), closing(open_file(path, read_only=True)) as connection:
         connection.text_factory = bytearray
         objects = connection.execute(
             "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master ORDER BY 1, 2"
@@ -78,7 +78,7 @@ def read_content(path: Path, progress: Progress, *, blobs: bytes = b"x") -> Cont
         ]
         contents = []
         for name in tables:
-            contents.append(_digest(connection, name, blobs))
+            contents.append(digest(connection, name, blobs=blobs))
             progress("digests", len(contents), len(tables))
         return Content(
             contents,
@@ -87,9 +87,12 @@ def read_content(path: Path, progress: Progress, *, blobs: bytes = b"x") -> Cont
         )
 
 
-def _digest(connection: sqlite3.Connection, table: str, blobs: bytes) -> TableContent:
+def digest(
+    connection: sqlite3.Connection, table: str, schema: str = "main", *, blobs: bytes = b"x"
+) -> TableContent:
+    """Rows and digest of one table; the connection gives text as bytearray."""
     rows = total = 0
-    for row in connection.execute(f"SELECT * FROM {quoted(table)}"):
+    for row in connection.execute(f"SELECT * FROM {schema}.{quoted(table)}"):
         rows += 1
         line = b"".join([_as_bytes(value, blobs) for value in row])
         total += xxhash.xxh3_64_intdigest(line)
@@ -112,7 +115,7 @@ def _as_bytes(value: object, blobs: bytes) -> bytes:
 
 def revisions(path: Path) -> list[str]:
     """The newest applied migration of each app."""
-    with explained(path), closing(_open(path, read_only=True)) as connection:
+    with explained(path), closing(open_file(path, read_only=True)) as connection:
         known = connection.execute(
             "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (VERSION_TABLE,)
         ).fetchone()
@@ -131,7 +134,7 @@ def swap(new: Path, live: Path, kept: Path) -> None:
         Another program has it open.
     """
     if live.exists():
-        with explained(live), closing(_open(live, read_only=False)) as connection:
+        with explained(live), closing(open_file(live, read_only=False)) as connection:
             # Works for the only user of the file, and leaves no log beside it.
             connection.execute("PRAGMA journal_mode = DELETE").fetchone()
         kept.hardlink_to(live)
@@ -143,7 +146,8 @@ def swap(new: Path, live: Path, kept: Path) -> None:
         os.close(handle)
 
 
-def _open(path: Path, *, read_only: bool) -> sqlite3.Connection:
+def open_file(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """A connection to a file that is there."""
     mode = "ro" if read_only else "rw"
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS

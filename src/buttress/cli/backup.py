@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from buttress.cli.backup_progress import progress_on
+from buttress.cli.backup_shown import described, facts, show_line, totals
 from buttress.cli.context import err, load_settings, out
 
 if TYPE_CHECKING:
-    from buttress.backup import Backup
+    from buttress.backup import Backups
 
 FOUND = 1
 """Exit code of `verify` when a restore differs, and of `list` when a backup is damaged."""
-MEGABYTE = 1_000_000
 
 app = typer.Typer(
     help="Back up the database and prove it by a restore; without a command, make a backup.",
@@ -42,8 +43,9 @@ def backup(
         return
     from buttress.backup import open_backups
 
-    with open_backups(load_settings()) as backups:
-        show_line(backups.create(reason, drill=drill, progress=_Told()))
+    with open_backups(load_settings()) as backups, progress_on(err) as progress:
+        made = backups.create(reason, drill=drill, progress=progress)
+    show_line(made)
 
 
 @app.command("list")
@@ -58,13 +60,18 @@ def list_(
 
     with open_backups(load_settings()) as backups:
         found, damaged = backups.all(), backups.damaged()
-        place = backups.store.label
+        place, stored = backups.store.label, backups.stored_bytes()
+        left = _leftovers(backups)
     if json:
-        out.print_json(data=[_facts(one) for one in found])
+        out.print_json(data=[facts(one) for one in found])
     else:
         for one in found:
             show_line(one)
-        _totals(found, place)
+        out.print(totals(found, place, stored), markup=False)
+    for name in left:
+        err.print(
+            f"{name} is left of a restore that was killed; the next one deletes it", markup=False
+        )
     for name in damaged:
         err.print(f"{name} is damaged", markup=False)
     if damaged:
@@ -72,15 +79,23 @@ def list_(
 
 
 @app.command()
-def show(name: Name = "latest") -> None:
-    """Show all that is known of one backup, as JSON.
+def show(
+    name: Name = "latest",
+    json: Annotated[bool, typer.Option("--json", help="All of it, as JSON.")] = False,
+) -> None:
+    """Show what is known of one backup: whence, how large, how it was proven, which tables.
 
     Example: buttress backup show latest
     """
     from buttress.backup import open_backups
 
     with open_backups(load_settings()) as backups:
-        out.print_json(data=_facts(backups.find(name), whole=True))
+        found = backups.find(name)
+    if json:
+        out.print_json(data=facts(found, whole=True))
+        return
+    for line in described(found):
+        out.print(line, markup=False, highlight=False)
 
 
 @app.command()
@@ -93,8 +108,8 @@ def verify(name: Name = "latest") -> None:
     """
     from buttress.backup import open_backups
 
-    with open_backups(load_settings()) as backups:
-        record = backups.verify(name, progress=_Told())
+    with open_backups(load_settings()) as backups, progress_on(err) as progress:
+        record = backups.verify(name, progress=progress)
     for difference in record.differences:
         out.print(difference, markup=False)
     if record.differences:
@@ -112,6 +127,10 @@ def restore(
         str | None,
         typer.Option(help="Name (SQLite: file) of a new database; the live one is not replaced."),
     ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(help="Only this table, beside the live ones under a new name (or --to)."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Restore and compare, then drop it again.")
     ] = False,
@@ -120,19 +139,24 @@ def restore(
     """Put a backup in the place of the live database, which is kept under another name.
 
     The backup is restored beside the live database and compared first; on any failure the live
-    one stays as it was.
+    one stays as it was. With --table no live table is touched: the rows as they were come into
+    TABLE_restored_MOMENT, which only its owner may read.
 
     Example: buttress backup restore latest --dry-run
     """
     from buttress.backup import open_backups
 
+    if table is not None:
+        _restore_table(table, name, to, dry_run)
+        return
     with open_backups(load_settings()) as backups:
         found = backups.find(name)
         if not (yes or dry_run or to):
             typer.confirm(
                 f"Replace {backups.site.owner.label} by {found.id}?", abort=True, err=True
             )
-        done = backups.restore(found.id, to=to, dry_run=dry_run, progress=_Told())
+        with progress_on(err) as progress:
+            done = backups.restore(found.id, to=to, dry_run=dry_run, progress=progress)
     what = f"{done.tables} tables, {done.rows:,} rows, equal to the backup"
     if done.dry_run:
         out.print(f"{done.backup} can be restored: {what}", markup=False)
@@ -140,6 +164,15 @@ def restore(
     out.print(f"{done.database} is {done.backup} now: {what}", markup=False)
     if done.kept:
         out.print(f"what was there is kept as {done.kept}; drop it when sure", markup=False)
+
+
+def _restore_table(table: str, name: str, to: str | None, dry_run: bool) -> None:
+    from buttress.backup import open_backups
+
+    with open_backups(load_settings()) as backups, progress_on(err) as progress:
+        done = backups.restore_table(table, name, to=to, dry_run=dry_run, progress=progress)
+    where = "can be restored" if done.dry_run else f"restored as {done.name}"
+    out.print(f"{done.table} of {done.backup} {where}: {done.rows:,} rows, equal", markup=False)
 
 
 @app.command()
@@ -175,61 +208,10 @@ def pin(
         show_line(backups.pin(name, pinned=not off))
 
 
-def show_line(backup: Backup) -> None:
-    """One backup on one line."""
-    manifest = backup.manifest
-    marks = [backup_state(backup), *(["pinned"] if backup.pinned else [])]
-    out.print(
-        f"{backup.id}  {manifest.stored_bytes / MEGABYTE:9.1f} MB  "
-        f"{manifest.content.rows:>11,} rows  {manifest.seconds:6.1f} s  "
-        f"{', '.join(marks)}  {manifest.reason}",
-        markup=False,
-    )
+def _leftovers(backups: Backups) -> list[str]:
+    from buttress.errors import Unavailable
 
-
-def backup_state(backup: Backup) -> str:
-    """`verified` when a restore of it was equal, `differs` when it was not, else `not verified`."""
-    if backup.verified:
-        return "verified"
-    return "differs" if backup.drill and backup.drill.differences else "not verified"
-
-
-def _totals(found: list[Backup], place: str) -> None:
-    stored = sum(one.manifest.stored_bytes for one in found)
-    whole = sum(one.manifest.database_bytes for one in found)
-    ratio = f", {whole / stored:.1f} times smaller than the databases" if stored else ""
-    verified = sum(one.verified for one in found)
-    out.print(
-        f"{len(found)} in {place}, {verified} verified, {stored / MEGABYTE:,.1f} MB{ratio}",
-        markup=False,
-    )
-
-
-def _facts(backup: Backup, *, whole: bool = False) -> dict[str, object]:
-    import msgspec
-
-    manifest: dict[str, object] = msgspec.to_builtins(backup.manifest)
-    if not whole:
-        manifest["content"] = {"tables": len(backup.manifest.content.tables),
-                               "rows": backup.manifest.content.rows}  # fmt: skip
-    drill = msgspec.to_builtins(backup.drill)
-    return manifest | {"state": backup_state(backup), "pinned": backup.pinned, "drill": drill}
-
-
-class _Told:
-    """One line on standard error that says what is done now."""
-
-    def __init__(self) -> None:
-        self._phase = ""
-
-    def __call__(self, phase: str, done: int, total: int) -> None:
-        if phase == self._phase and not err.is_terminal:
-            return
-        self._phase = phase
-        amount = f"{done / MEGABYTE:,.0f} MB" if phase == "dump" else f"{done} of {total}"
-        if err.is_terminal:
-            err.print(f"\r{phase} {amount}\x1b[K", end="", markup=False)
-            if total and done == total:
-                err.print()
-        else:
-            err.print(phase)
+    try:
+        return backups.leftovers()
+    except Unavailable:
+        return []  # a list of backups is wanted most when the database is gone

@@ -1,0 +1,115 @@
+"""Databases and files that killed restores leave, and who may delete them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import test_backup
+from buttress.backup import Backups, leftovers, postgresql
+from buttress.backup.site import Site
+from buttress.backup.store import FolderStore
+from buttress.db.url import parse_database_url
+from buttress.settings import BackupSettings
+from test_backup import count, databases
+from test_backup_bad_input import RESTORE
+
+site, backups = test_backup.site, test_backup.backups
+
+
+@pytest.fixture
+def admin(servers):
+    url = servers.postgres_url("owner", "postgres")
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
+
+
+def test_a_leftover_is_dropped_by_the_next_backup_unless_it_is_used_or_claimed(
+    backups, site, admin
+):
+    dead, used, claimed = (postgresql.new_name(site.owner, "restore") for _ in range(3))
+    for name in (dead, used, claimed):
+        admin.execute(f'create database "{name}"')
+    admin.execute("select pg_advisory_lock(%s, hashtext(%s))", (postgresql.CLAIMS, claimed))
+
+    with psycopg.connect(postgresql.database_url(site.owner, used).conninfo):
+        assert backups.leftovers() == [dead]
+        assert backups.create().verified
+        assert databases(site) == {postgresql.name_of(site.owner), used, claimed}
+
+    admin.execute("select pg_advisory_unlock_all()")
+    backups.restore(dry_run=True)
+    assert databases(site) == {postgresql.name_of(site.owner)}
+
+
+def test_databases_of_people_are_no_leftovers(backups, site, admin):
+    name = postgresql.name_of(site.owner)
+    mine = {f"{name}_restore_mine", f"{name}_before_20261122t101010", f"{name}_copy"}
+    for one in mine:
+        admin.execute(f'create database "{one}"')
+
+    backups.create()
+
+    assert mine < databases(site)
+
+
+@pytest.mark.slow
+def test_a_restore_killed_while_it_restores_leaves_the_live_database_and_is_cleaned_up(
+    backups, site, servers, tmp_path
+):
+    backups.create(drill=False)
+    test_backup.change(site, "delete from orders")
+    name = postgresql.name_of(site.owner)
+    urls = [servers.postgres_url(role, name) for role in ("backup", "owner", "postgres")]
+
+    with subprocess.Popen(
+        [sys.executable, "-c", RESTORE, *urls, site.home, tmp_path / "store"],
+        stdout=subprocess.PIPE,
+    ) as process:
+        left = wait_for(lambda: databases(site) - {name})
+        process.send_signal(signal.SIGKILL)
+
+    assert count(site, "orders") == 0
+    wait_for(lambda: backups.leftovers() == sorted(left))
+    backups.verify()
+    assert databases(site) == {name}
+
+
+def wait_for(found, seconds: float = 15):
+    until = time.monotonic() + seconds
+    while not (what := found()):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    return what
+
+
+def test_old_files_of_killed_sqlite_restores_are_deleted_and_young_ones_stay(tmp_path):
+    file = tmp_path / "live.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("create table t (a)")
+    url = parse_database_url(f"sqlite:///{file}")
+    site = Site(url, url, url, tmp_path / "home")
+    old, young = tmp_path / ".live.db.2026.restore", tmp_path / ".live.db.2027.restore"
+    folder = tmp_path / "home" / "backup-x"
+    folder.mkdir(parents=True)
+    for path in (old, young, folder / "database.sqlite"):
+        path.write_bytes(b"half")
+    for path in (old, folder):
+        os.utime(path, (0, 0))
+
+    assert leftovers.find(site) == sorted([str(old), str(folder)])
+    Backups(site, FolderStore(tmp_path / "store"), BackupSettings()).create()
+
+    assert not old.exists()
+    assert not folder.exists()
+    assert young.exists()
+    assert Path(file).exists()
