@@ -27,3 +27,20 @@ def _month_on_postgresql(element: month, compiler: SQLCompiler, **options: Any) 
 @compiles(month, "sqlite")
 def _month_on_sqlite(element: month, compiler: SQLCompiler, **options: Any) -> str:
     return f"date({compiler.process(element.clauses, **options)}, 'start of month')"
+
+
+class day(GenericFunction[date]):  # noqa: N801 — the same
+    """The day an instant lies in, in UTC."""
+
+    type = Date()
+    inherit_cache = True
+
+
+@compiles(day, "postgresql")
+def _day_on_postgresql(element: day, compiler: SQLCompiler, **options: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **options)} AS date)"
+
+
+@compiles(day, "sqlite")
+def _day_on_sqlite(element: day, compiler: SQLCompiler, **options: Any) -> str:
+    return f"date({compiler.process(element.clauses, **options)})"

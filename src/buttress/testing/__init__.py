@@ -22,6 +22,7 @@ from psycopg import sql
 
 from buttress.db.embedded import Servers, start_servers
 from buttress.db.url import parse_database_url
+from buttress.testing.models import ModelServer
 
 SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 PREFIX = "test_"
@@ -76,6 +77,13 @@ def backend_url(request: pytest.FixtureRequest) -> str:
     fixture = {"postgresql": "database_url", "sqlite": "sqlite_url"}
     url: str = request.getfixturevalue(fixture[request.config.getoption("--backend")])
     return url
+
+
+@pytest.fixture
+def model_server() -> Iterator[ModelServer]:
+    """A server that answers like OpenAI's, by a script, on a free port of loopback."""
+    with ModelServer() as server:
+        yield server
 
 
 def _administrator(servers: Servers) -> psycopg.Connection:
