@@ -23,6 +23,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter_ns
@@ -32,7 +33,19 @@ from buttress.settings import Settings
 
 FILE_BYTES = 5_000_000
 FILES_KEPT = 5
-TALKATIVE = ("alembic", "buttress.db.pool", "urllib3", "watchdog")
+TALKATIVE = (
+    "alembic",
+    "anthropic",
+    "buttress.db.pool",
+    "google_genai",
+    "groq",
+    "httpcore",
+    "httpx",
+    "httpx2",
+    "openai",  # at DEBUG it tells prompts
+    "urllib3",
+    "watchdog",
+)
 """Libraries, and what logs in their name, that report their own workings as news."""
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 
@@ -125,6 +138,42 @@ def entering(kind: Literal["route", "page", "job"], name: str) -> Iterator[None]
         yield
     finally:
         place.reset(token)
+
+
+@dataclass(frozen=True)
+class Context:
+    """For whom and for what this thread or task works, as far as somebody said."""
+
+    app: str | None = None
+    person: str | None = None
+    request_id: str | None = None
+    job_id: str | None = None
+
+
+_context: ContextVar[Context | None] = ContextVar("context", default=None)
+
+
+def context() -> Context:
+    """For whom and for what this thread or task works."""
+    return _context.get() or Context()
+
+
+@contextmanager
+def working_for(
+    *,
+    app: str | None = None,
+    person: str | None = None,
+    request_id: str | None = None,
+    job_id: str | None = None,
+) -> Iterator[None]:
+    """Everything inside is done for them; what is not named stays as it was around."""
+    said = {"app": app, "person": person, "request_id": request_id, "job_id": job_id}
+    known = {name: value for name, value in said.items() if value is not None}
+    token = _context.set(replace(context(), **known))
+    try:
+        yield
+    finally:
+        _context.reset(token)
 
 
 Listener = Callable[[str, int, int, BaseException | None], None]
