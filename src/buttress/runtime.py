@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Self
 
@@ -17,14 +19,17 @@ from buttress.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from buttress.access.lookup import Identities
     from buttress.backup import Backups
     from buttress.cache import Cache
     from buttress.db.database import Database
     from buttress.db.embedded import Servers
     from buttress.db.migration_scripts import MigrationSource
     from buttress.db.monitor.monitor import Monitor
+    from buttress.files import Files
     from buttress.health import Health
     from buttress.jobs import Jobs
+    from buttress.llm import LLM
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +62,10 @@ class Runtime:
         What functions declared with `buttress.cache.cached` are read through.
     jobs
         Background work: enqueue it, follow it, cancel it.
+    identities
+        Whose a cookie or a token is.
+    llm
+        Language models: ask them, and see what they took.
     health
         What probes ask.
 
@@ -75,6 +84,7 @@ class Runtime:
     cache_url: str
     cache: Cache
     jobs: Jobs
+    llm: LLM
     health: Health
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -112,12 +122,21 @@ class Runtime:
 
         return backups_of(self.settings, site_of(self.settings, self.servers))
 
+    @cached_property
+    def files(self) -> Files:
+        """What people uploaded: `runtime.files.put(session, stream, name=…, app=…)`."""
+        from buttress.files import Files
+
+        return Files(self.database, self.settings.files, default=self.settings.home / "files")
+
     @property
     def migrations(self) -> list[MigrationSource]:
         """The revisions of every app, for `buttress.db.migrations`."""
         return [app.migrations for app in self.apps]
 
     def _open(self, exits: ExitStack) -> None:
+        from buttress.access.lookup import Identities
+        from buttress.access.signing_in import Lifetimes
         from buttress.cache import Cache
         from buttress.db.database import Database
         from buttress.db.embedded import start_servers
@@ -125,6 +144,7 @@ class Runtime:
         from buttress.health import Health
         from buttress.housekeeping import housekeeping
         from buttress.jobs import Jobs
+        from buttress.llm import LLM, Providers
 
         settings = self.settings
         app_url = owner_url = settings.database_url.get_secret_value()
@@ -163,6 +183,13 @@ class Runtime:
             )
         )
         self.database.wait_until_ready()
+        self.identities = Identities(
+            self.session,
+            Lifetimes(
+                timedelta(hours=settings.access.idle_hours),
+                timedelta(days=settings.access.absolute_days),
+            ),
+        )
         self.cache = Cache(
             self.database,
             url=self.cache_url,
@@ -179,6 +206,7 @@ class Runtime:
                 lambda: [queue for app in self.apps for queue in app.queues],
             )
         )
+        self.llm = exits.enter_context(LLM(self.database, settings.llm, Providers.of(settings)))
         self.health = exits.enter_context(Health(self))
 
 

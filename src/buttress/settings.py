@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
@@ -150,6 +150,37 @@ class LLMSettings(BaseModel):
     )
 
 
+class AccessSettings(BaseModel):
+    """Who is let in, and how much one may ask."""
+
+    model_config = ConfigDict(frozen=True)
+
+    base_url: str = Field("", description="the address people open: https://app.example.com")
+    trusted_proxies: str = Field(
+        "", description="addresses whose X-Forwarded-For and -Proto are believed: 127.0.0.1"
+    )
+    idle_hours: float = Field(12.0, gt=0, description="a sign-in not used for so long ends")
+    absolute_days: float = Field(7.0, gt=0, description="a sign-in as old as this ends")
+    requests_per_minute: int = Field(
+        600, ge=1, description="how often one person or token may ask the API"
+    )
+    body_bytes: int = Field(25_000_000, ge=1, description="largest body of a request to the API")
+
+
+class FilesSettings(BaseModel):
+    """Where uploads go, and how large they may be."""
+
+    model_config = ConfigDict(frozen=True)
+
+    store: str = Field(
+        "", description="a folder, s3://…, gs://… or az://…; empty for `files` in the data folder"
+    )
+    limit_bytes: int = Field(25_000_000, ge=1, description="largest upload")
+    quota_bytes: int = Field(
+        0, ge=0, description="largest sum of one person's uploads; 0 for no limit"
+    )
+
+
 class Settings(BaseSettings):
     """Settings from environment variables and `.env`, frozen once read.
 
@@ -214,6 +245,8 @@ class Settings(BaseSettings):
     health: HealthSettings = Field(default_factory=lambda: HealthSettings())
     jobs: JobSettings = Field(default_factory=lambda: JobSettings())
     backup: BackupSettings = Field(default_factory=lambda: BackupSettings())
+    files: FilesSettings = Field(default_factory=lambda: FilesSettings())
+    access: AccessSettings = Field(default_factory=lambda: AccessSettings())
     llm: LLMSettings = Field(default_factory=lambda: LLMSettings())
 
     @property
@@ -249,12 +282,12 @@ def known_name(field: FieldInfo) -> str | None:
     return str(alias.choices[0]) if isinstance(alias, AliasChoices) else cast("str | None", alias)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Given:
     """What the environment and `.env` set, by name; values may be secret."""
 
-    environment: dict[str, str] = field(default_factory=dict, repr=False)
-    file: dict[str, str] = field(default_factory=dict, repr=False)
+    environment: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    file: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
     path: Path = Path(".env")
 
     @property
@@ -279,6 +312,10 @@ def known_names() -> set[str]:
 def _names(model: type[BaseModel], prefix: str) -> Iterator[str]:
     for name, described in model.model_fields.items():
         variable = f"{prefix}{name.upper()}"
-        yield str(described.validation_alias or variable)
+        alias = described.validation_alias
+        if isinstance(alias, AliasChoices):
+            yield from (str(choice) for choice in alias.choices)
+        else:
+            yield str(alias or variable)
         if isinstance(described.annotation, type) and issubclass(described.annotation, BaseModel):
             yield from _names(described.annotation, f"{variable}__")
