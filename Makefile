@@ -2,7 +2,7 @@
 # make test   set everything up and run the tests
 # make quick  the tests without the slow ones      make check  formatting, types, layers
 # make bench  the figures, beside their peers      make docs   print the reference from the code
-# make torture-jobs  whether jobs are lost or done twice when workers and PostgreSQL are killed
+# make torture-jobs  whether jobs are lost or done twice when app, workers and PostgreSQL are killed
 # make torture  whether the cache ever serves what is not true any more, beside its peers
 
 PYTHON ?= python3

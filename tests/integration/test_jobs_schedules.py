@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
+from croniter import croniter
+from sqlalchemy import text
 
 from buttress.app import App
 from buttress.db.database import Database
@@ -17,6 +20,7 @@ from buttress.jobs import Job, Jobs
 from buttress.jobs.schedules import is_second_time
 from buttress.jobs.tables import install
 from buttress.jobs.worker import Worker
+from integration import jobs_world
 
 app = App("clock", title="Clock")
 ticks: list[float] = []
@@ -100,3 +104,49 @@ def test_times_missed_without_a_worker_are_made_up_for_if_so_declared(
     assert len(times) == len(set(times)) > 3
     gaps = {(later - earlier).total_seconds() for earlier, later in pairwise(times)}
     assert (gaps == {1.0}) is catch_up
+
+
+@pytest.mark.slow
+def test_three_hosts_that_are_killed_in_turn_begin_each_time_once_and_leave_none_out(
+    backend_url: str,
+) -> None:
+    jobs_world.prepare(backend_url)
+    hosts = [jobs_world.start_worker(backend_url, "clock") for _ in range(3)]
+    try:
+        for turn in range(3):
+            time.sleep(2)
+            jobs_world.end(hosts[turn % 3])
+            hosts[turn % 3] = jobs_world.start_worker(backend_url, "clock")
+        with closing(Database(backend_url)) as database, Jobs(database, list) as jobs:
+            give_up = time.monotonic() + 20
+            while jobs.find(state="running", limit=1):
+                assert time.monotonic() < give_up
+                time.sleep(0.2)
+            for host in hosts:
+                jobs_world.end(host)
+            done = {job.id for job in jobs.find(state="done", limit=1000)}
+            with database.connection(read_only=True) as connection:
+                struck = list(connection.scalars(text("SELECT run FROM struck")))
+    finally:
+        for host in hosts:
+            if host.poll() is None:
+                jobs_world.end(host)
+
+    assert len(struck) == len(set(struck)) > 5
+    assert done <= set(struck)
+    assert gaps(struck) == {1.0}
+
+
+def test_where_the_clock_is_set_forward_over_a_time_it_comes_right_after() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    times = croniter("30 2 * * *", dt.datetime(2026, 3, 28, 12, tzinfo=zone))
+
+    after, next_day = times.get_next(dt.datetime), times.get_next(dt.datetime)
+    assert after.isoformat() == "2026-03-29T03:00:00+02:00"
+    assert next_day.isoformat() == "2026-03-30T02:30:00+02:00"
+
+
+def gaps(job_ids: Iterable[str]) -> set[float]:
+    """Seconds between the times these jobs were scheduled for."""
+    times = sorted(dt.datetime.fromisoformat(job.split("-", 2)[2]) for job in job_ids)
+    return {(later - earlier).total_seconds() for earlier, later in pairwise(times)}

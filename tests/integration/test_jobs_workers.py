@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -106,3 +109,20 @@ def test_a_job_that_kills_its_workers_is_given_up(jobs: Jobs, start: Callable[[]
     with pytest.raises(JobFailed, match="given up"):
         ticket.result(timeout_seconds=1)
     assert ticket.status().attempts <= 7
+
+
+@pytest.mark.slow
+def test_under_random_kills_of_everything_ours_are_done_once_and_plain_steps_are_not() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.torture_jobs", "--seconds", "12"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+
+    *_, plain, ours = done.stdout.splitlines()
+    assert re.fullmatch(r"jobs [1-9]\d* lost 0 duplicated 0", ours), done.stdout + done.stderr
+    assert re.fullmatch(r"plain steps: jobs \d+ lost 0 duplicated [1-9]\d*", plain), done.stdout
+    assert done.returncode == 0
