@@ -1,4 +1,4 @@
-"""Print the reference that the code itself knows: commands, settings and errors.
+"""Print the reference that the code itself knows: commands, settings, errors and checks.
 
 `make docs` writes the files; a test fails when they are stale.
 """
@@ -16,8 +16,9 @@ from typer.cli import get_docs_for_click
 from typer.main import get_command
 
 from buttress import errors
+from buttress.check import all_checks
 from buttress.cli import cli
-from buttress.settings import Settings
+from buttress.settings import Settings, known_name
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Printed from the code by `make docs`. -->\n\n"
@@ -25,7 +26,12 @@ NOTE = "<!-- Printed from the code by `make docs`. -->\n\n"
 
 def pages() -> dict[str, str]:
     """The text of every generated page, by file name."""
-    return {"commands.md": commands(), "settings.md": settings(), "errors.md": error_page()}
+    return {
+        "commands.md": commands(),
+        "settings.md": settings(),
+        "errors.md": error_page(),
+        "checks.md": checks(),
+    }
 
 
 def commands() -> str:
@@ -51,10 +57,28 @@ def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, object, 
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _fields(field.annotation, f"{prefix}{name.upper()}__")
             continue
-        variable = field.validation_alias or f"{prefix}{name.upper()}"
+        variable = known_name(field) or f"{prefix}{name.upper()}"
         default = field.get_default(call_default_factory=True)
         shown = default.get_secret_value() if hasattr(default, "get_secret_value") else default
         yield str(variable), shown, field.description or ""
+
+
+def checks() -> str:
+    """Every check of `buttress check`: what it looks at, why, and the cure."""
+    rows = [
+        "# Checks",
+        "",
+        "What `buttress check` looks at; those marked *deploy* with `--deploy`.",
+    ]
+    group = ""
+    for check in all_checks():
+        if check.group != group:
+            group = check.group
+            rows += ["", f"## {group.capitalize()}"]
+        marks = f"{check.severity}, deploy" if check.deploy else check.severity
+        rows += ["", f'<a id="{check.id.lower()}"></a>', "", f"### {check.id} {check.title}", ""]
+        rows += [f"*{marks}* {' '.join(check.why.split())}", "", f"Cure: {check.cure}"]
+    return NOTE + "\n".join(rows) + "\n"
 
 
 def error_page() -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from buttress.cli import apps, backup, jobs, migrate, pitr
+from buttress.cli.check import check
 from buttress.cli.context import err, out, plain
 from buttress.cli.cutover import cutover
 from buttress.cli.demo import demo
@@ -33,6 +34,7 @@ cli.command()(cutover)
 cli.command()(up)
 cli.command()(stats)
 cli.command()(health)
+cli.command()(check)
 cli.command()(demo)
 cli.command()(worker)
 cli.add_typer(migrate.app, name="migrate")

@@ -66,8 +66,7 @@ def measures(runtime: Runtime, line: Line, responses: Responses) -> list[Check]:
     checks.append(
         Check("backups", lambda: backups(runtime), "warn", limit_seconds=2.0, keep_seconds=60.0)
     )
-    if any(app.jobs for app in runtime.apps):
-        checks.append(Check("jobs", lambda: jobs(runtime, line), "warn"))
+    checks.append(Check("jobs", lambda: jobs(runtime, line), "warn"))
     return checks
 
 

@@ -62,7 +62,7 @@ class Migrations:
 
         applied = ancestors(script, [head for head in heads if head in every])
         pending = [one for one in sorted(every - applied) if one.rpartition("_")[0] not in ahead]
-        figures = {"applied": sorted(heads), "pending": pending}
+        figures = {"applied": sorted(heads), "pending": pending, "newer": newer}
         if pending:
             return Answer(f"pending: {', '.join(pending)}", "fail", figures, UPGRADE)
         if newer:
