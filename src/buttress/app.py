@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
+from buttress.access.roles import Permission
 from buttress.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Route:
     endpoint: Callable[..., object]
     status: int
     summary: str | None
+    needs: Permission
+    """What whoever asks must be allowed."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Page:
     path: str
     icon: str
     render: Callable[[], None]
+    needs: Permission
 
 
 @dataclass(frozen=True)
@@ -84,40 +88,65 @@ class Routes:
     recorded: list[Route] = field(default_factory=list)
 
     def get(
-        self, path: str, *, status: int = 200, summary: str | None = None
+        self,
+        path: str,
+        *,
+        status: int = 200,
+        summary: str | None = None,
+        needs: Permission = "apps.read",
     ) -> Callable[[Endpoint], Endpoint]:
         """Answer GET on this path with what the function returns."""
-        return self._record("GET", path, status, summary)
+        return self._record("GET", path, status, summary, needs)
 
     def post(
-        self, path: str, *, status: int = 201, summary: str | None = None
+        self,
+        path: str,
+        *,
+        status: int = 201,
+        summary: str | None = None,
+        needs: Permission = "apps.write",
     ) -> Callable[[Endpoint], Endpoint]:
         """Answer POST on this path; 201 Created unless told otherwise."""
-        return self._record("POST", path, status, summary)
+        return self._record("POST", path, status, summary, needs)
 
     def put(
-        self, path: str, *, status: int = 200, summary: str | None = None
+        self,
+        path: str,
+        *,
+        status: int = 200,
+        summary: str | None = None,
+        needs: Permission = "apps.write",
     ) -> Callable[[Endpoint], Endpoint]:
         """Answer PUT on this path."""
-        return self._record("PUT", path, status, summary)
+        return self._record("PUT", path, status, summary, needs)
 
     def patch(
-        self, path: str, *, status: int = 200, summary: str | None = None
+        self,
+        path: str,
+        *,
+        status: int = 200,
+        summary: str | None = None,
+        needs: Permission = "apps.write",
     ) -> Callable[[Endpoint], Endpoint]:
         """Answer PATCH on this path."""
-        return self._record("PATCH", path, status, summary)
+        return self._record("PATCH", path, status, summary, needs)
 
     def delete(
-        self, path: str, *, status: int = 204, summary: str | None = None
+        self,
+        path: str,
+        *,
+        status: int = 204,
+        summary: str | None = None,
+        needs: Permission = "apps.write",
     ) -> Callable[[Endpoint], Endpoint]:
         """Answer DELETE on this path; 204 No Content unless told otherwise."""
-        return self._record("DELETE", path, status, summary)
+        return self._record("DELETE", path, status, summary, needs)
 
     def _record(
-        self, method: str, path: str, status: int, summary: str | None
+        self, method: str, path: str, status: int, summary: str | None, needs: Permission
     ) -> Callable[[Endpoint], Endpoint]:
         def record(endpoint: Endpoint) -> Endpoint:
-            self.recorded.append(Route(method, path, endpoint, status, summary))
+            self.recorded.append(Route(method, path, endpoint, status, summary, needs))
             return endpoint
 
         return record
@@ -176,12 +205,15 @@ class App:
     def __repr__(self) -> str:
         return f"App({self.name!r}, title={self.title!r})"
 
-    def page(self, title: str, *, icon: str = "article") -> Callable[[Render], Render]:
-        """Add a page to the workspace; `icon` is the name of a Material symbol."""
+    def page(
+        self, title: str, *, icon: str = "article", needs: Permission = "apps.read"
+    ) -> Callable[[Render], Render]:
+        """Add a page to the workspace, for who has that permission; `icon` is the name of a
+        Material symbol."""
 
         def record(render: Render) -> Render:
             path = f"{self.name}-{render.__name__.replace('_', '-')}"
-            self._pages.append(Page(title, path, icon, render))
+            self._pages.append(Page(title, path, icon, render, needs))
             return render
 
         return record

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -16,6 +16,7 @@ from buttress.db.database import Database
 from buttress.db.embedded import Servers
 from buttress.db.migrations import upgrade
 from cache_world import World, databases, fresh
+from llm_world import one_database
 
 
 @pytest.fixture
@@ -53,19 +54,45 @@ def foundation(
         admin.execute(f"drop database {name} with (force)")
 
 
+@contextmanager
+def cloned(foundation: str | Path, servers: Callable[[], Servers], folder: Path) -> Iterator[str]:
+    """URL of a database of its own that has the foundation's tables, as its owner."""
+    if isinstance(foundation, Path):
+        yield f"sqlite:///{shutil.copy(foundation, folder / 'foundation.db')}"
+        return
+    running = servers()
+    name = f"test_{os.getpid()}_{secrets.token_hex(4)}"
+    with psycopg.connect(running.postgres_url("postgres", "postgres"), autocommit=True) as admin:
+        admin.execute(
+            f"create database {name} owner buttress_owner template {foundation} strategy file_copy"
+        )
+        yield running.postgres_url("owner", name)
+        admin.execute(f"drop database {name} with (force)")
+
+
 @pytest.fixture
 def foundation_url(
     request: pytest.FixtureRequest, foundation: str | Path, tmp_path: Path
 ) -> Iterator[str]:
-    """URL of a database of the test's own that has the foundation's tables, as its owner."""
-    if isinstance(foundation, Path):
-        yield f"sqlite:///{shutil.copy(foundation, tmp_path / 'foundation.db')}"
-        return
-    servers: Servers = request.getfixturevalue("servers")
-    name = f"test_{os.getpid()}_{secrets.token_hex(4)}"
-    with psycopg.connect(servers.postgres_url("postgres", "postgres"), autocommit=True) as admin:
-        admin.execute(
-            f"create database {name} owner buttress_owner template {foundation} strategy file_copy"
-        )
-        yield servers.postgres_url("owner", name)
-        admin.execute(f"drop database {name} with (force)")
+    """That of one test."""
+    with cloned(foundation, lambda: request.getfixturevalue("servers"), tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def modules_foundation_url(
+    request: pytest.FixtureRequest,
+    foundation: str | Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """That of all tests of a module."""
+    folder = tmp_path_factory.mktemp("database")
+    with cloned(foundation, lambda: request.getfixturevalue("servers"), folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def calls_url(servers: Servers) -> Iterator[str]:
+    """URL of the database in which the tests of the model gateway keep their calls."""
+    with one_database(servers) as url:
+        yield url

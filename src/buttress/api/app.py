@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import anyio
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from buttress.api import health, metrics
+from buttress.api.permission import needing
 from buttress.api.place import TellPlace
 from buttress.api.problems import explain_problems
 from buttress.api.responses import TimeResponses
@@ -69,5 +70,6 @@ def app_router(app: App) -> APIRouter:
             methods=[route.method],
             status_code=route.status,
             summary=route.summary,
+            dependencies=[Depends(needing(route.needs))],
         )
     return router

@@ -111,7 +111,12 @@ class Gate:
                 scope["state"] = scope.get("state", {}) | {"came": came}
                 await self._pages(scope, receive, send)
             elif is_below(path, ("/api",)):
-                await self.inside(scope, body.receive, body.send)
+                try:
+                    await self.inside(scope, body.receive, body.send)
+                except Exception:
+                    # Cut off while it read, the inside fails in ways of its own.
+                    if not body.exceeded:
+                        raise
                 if body.exceeded and not body.answered:
                     answer = self._answer(body.error(), scope, headers, came)
                     await answer(scope, receive, send)

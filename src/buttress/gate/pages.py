@@ -74,11 +74,12 @@ class Pages:
                 text="Open the link that `buttress up` printed when it started, or make a new one "
                 "with `buttress people first`.",
             )
-        return self._form(wanted(request.query_params.get("next", "")))
+        return sign_in_form({"next": request.query_params.get("next", "")})
 
     async def sign_in(self, request: Request) -> Response:
         """Look at name and password."""
         came = arrival_of(request)
+        form: dict[str, str] = {}
         try:
             form = await form_of(request)
             secret = await self._in_thread(
@@ -88,7 +89,7 @@ class Pages:
                 )
             )  # fmt: skip
         except ButtressError as error:
-            return self._form("", problem=error)
+            return sign_in_form(form, problem=error)
         return self._let_in(came, secret, wanted(form.get("next", "")))
 
     async def ask_by_link(self, request: Request) -> Response:
@@ -103,7 +104,7 @@ class Pages:
     async def use_link(self, request: Request) -> Response:
         """Sign up, or take the new password; and let in."""
         came, secret = arrival_of(request), request.path_params["secret"]
-        purpose, name = "first", None
+        purpose, name, typed = "first", None, ""
 
         def use(form: dict[str, str]) -> str:
             if form.get("password") != form.get("again"):
@@ -117,11 +118,12 @@ class Pages:
         try:
             purpose, name = await self._in_thread(lambda: self._link(secret))
             form = await form_of(request)
+            typed = form.get("name", "")
             cookie = await self._in_thread(lambda: use(form))
         except NotFound as error:
             return not_working(error)
         except ButtressError as error:
-            return link_form(purpose, name, secret, problem=error)
+            return link_form(purpose, name, secret, typed=typed, problem=error)
         return self._let_in(came, cookie, "/")
 
     async def ask_to_sign_out(self, request: Request) -> Response:
@@ -149,16 +151,6 @@ class Pages:
         set_cookie(response, came, secret, self.runtime.identities.lifetimes)
         return response
 
-    def _form(self, there: str, *, problem: ButtressError | None = None) -> Response:
-        return page(
-            "Sign in",
-            fields=[
-                Field("name", "Name or e-mail address", autocomplete="username"),
-                Field("password", "Password", "password", "current-password"),
-            ],
-            action=SIGN_IN, button="Sign in", next=there, problem=problem,
-        )  # fmt: skip
-
     def _any_admin(self) -> bool:
         with self.runtime.session() as session:
             return people.any_admin(session)
@@ -173,8 +165,28 @@ class Pages:
         return await anyio.to_thread.run_sync(work)
 
 
+def sign_in_form(form: dict[str, str], *, problem: ButtressError | None = None) -> Response:
+    """Name and password; what was typed stays, but for the password."""
+    return page(
+        "Sign in",
+        fields=[
+            Field(
+                "name", "Name or e-mail address", autocomplete="username",
+                value=form.get("name", ""),
+            ),
+            Field("password", "Password", "password", "current-password"),
+        ],
+        action=SIGN_IN, button="Sign in", next=wanted(form.get("next", "")), problem=problem,
+    )  # fmt: skip
+
+
 def link_form(
-    purpose: str, name: str | None, secret: str, *, problem: ButtressError | None = None
+    purpose: str,
+    name: str | None,
+    secret: str,
+    *,
+    typed: str = "",
+    problem: ButtressError | None = None,
 ) -> Response:
     """Name and password, or the password alone where the name is settled."""
     title, text = LINK_TITLES[purpose]
@@ -186,7 +198,8 @@ def link_form(
         Field("again", "The same again", "password", "new-password"),
     ]  # fmt: skip
     if purpose == "first":
-        fields.insert(0, Field("name", "Name or e-mail address", autocomplete="username"))
+        named = Field("name", "Name or e-mail address", autocomplete="username", value=typed)
+        fields.insert(0, named)
     return page(
         title, text=f"{text} You are {name}." if name else text, fields=fields,
         action=f"{SIGN_IN}/link/{quote(secret)}", button="Continue", problem=problem,

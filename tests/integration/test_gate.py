@@ -1,0 +1,418 @@
+"""The gate: who comes in, who does not, and what nobody can pretend."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+from buttress.access import Origin, current, passwords, people, signing_in, tokens
+from buttress.api.app import create_api
+from buttress.gate import Gate
+from buttress.gate.headers import content_policy
+from buttress.runtime import Runtime
+from buttress.settings import AccessSettings, Settings
+
+PASSWORD = "four unusual garden words"
+HASH = passwords.rehash(PASSWORD)
+SITE = "http://testserver"
+PAGE = {"accept": "text/html"}
+FORGED = [
+    "X-Buttress-Sign-In", "x-buttress-sign-in", "X-BUTTRESS-SIGN-IN", "X-Buttress-Person",
+    "X-Buttress-Role", "X-Buttress-User",
+]  # fmt: skip
+
+
+async def tell(request: Request) -> JSONResponse:
+    """What the inside is told of who asks."""
+    identity = current()
+    return JSONResponse(
+        {
+            "name": identity.name if identity else None,
+            "address": identity.origin.address if identity else None,
+            "ours": [v for k, v in request.headers.items() if k.startswith("x-buttress")],
+            "scheme": request.url.scheme,
+        }
+    )
+
+
+async def read(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(str(len(await request.body())))
+
+
+async def echo(socket: WebSocket) -> None:
+    """Sends back what it hears; asked to, what Streamlit sends."""
+    await socket.accept()
+    first = ForwardMsg()
+    first.new_session.initialize.session_id = "5e551011"
+    await socket.send_bytes(first.SerializeToString())
+    async for said in socket.iter_text():
+        if said.startswith("/media/"):
+            picture = ForwardMsg()
+            picture.delta.new_element.imgs.imgs.add().url = said
+            await socket.send_bytes(picture.SerializeToString())
+        else:
+            typed = ForwardMsg()
+            typed.delta.new_element.markdown.body = said
+            await socket.send_bytes(typed.SerializeToString())
+
+
+@dataclass
+class House:
+    runtime: Runtime
+    gate: Gate
+
+    def client(self, **options) -> TestClient:
+        return TestClient(self.gate, base_url=SITE, follow_redirects=False, **options)
+
+    def signed_in(self, name: str = "ann", **options) -> TestClient:
+        client = self.client(**options)
+        with self.runtime.session() as session:
+            person = people.find(session, f"{name}@example.com")
+            secret = signing_in.begin(session, person, Origin("192.0.2.1"), how="test")
+        secure = client.base_url.scheme == "https"
+        client.cookies.set("__Host-buttress" if secure else "buttress", secret)
+        return client
+
+
+def opened(runtime: Runtime) -> Gate:
+    workspace = Starlette(
+        routes=[
+            WebSocketRoute("/_stcore/stream", echo),
+            Route("/{path:path}", tell, methods=["GET", "PUT", "POST"]),
+        ]
+    )
+    api = create_api(runtime)
+    api.router.routes.insert(
+        0, Mount("/api/bodies", Starlette(routes=[Route("/", read, methods=["POST"])]))
+    )
+    api.mount("/", workspace)
+    return Gate(api, runtime)
+
+
+@pytest.fixture(scope="module")
+def runtime(modules_foundation_url, servers, tmp_path_factory) -> Iterator[Runtime]:
+    settings = Settings(
+        _env_file=None,
+        database_url=modules_foundation_url,
+        redis_url=servers.valkey_url,
+        home=tmp_path_factory.mktemp("home"),
+    )
+    with Runtime(settings) as runtime:
+        yield runtime
+
+
+@pytest.fixture
+def house(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> House:
+    monkeypatch.setattr(runtime, "settings", runtime.settings)
+    with runtime.session() as session:
+        session.execute(text("delete from buttress_person"))
+        session.execute(text("delete from buttress_throttle"))
+        for name, role in (("root", "admin"), ("ann", "analyst"), ("bob", "viewer")):
+            people.create(session, f"{name}@example.com", role).password = HASH
+    return House(runtime, opened(runtime))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "/cache", "/api/docs", "/api/openapi.json", "/metrics", "/_stcore/host-config",
+        "/_stcore/metrics", "/media/abc.png", "/static/x.js", "/signing", "/sign-inx", "/healthy",
+    ],
+)  # fmt: skip
+def test_nobody_gets_in_without_a_sign_in(house, path):
+    answer = house.client().get(path)
+
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert house.client().get(path, headers=PAGE).status_code == 303
+
+
+def test_whoever_navigates_is_led_to_the_sign_in_and_back(house):
+    client = house.client()
+    there = client.get("/moves?id=1&x=a b", headers=PAGE).headers["location"]
+
+    assert 'value="/moves?id=1&amp;x=a%20b"' in client.get(there).text
+    answer = client.post(
+        "/sign-in",
+        data={"name": "ann@example.com", "password": PASSWORD, "next": "/moves?id=1"},
+        headers={"origin": SITE},
+    )
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/moves?id=1")
+    cookie = answer.headers["set-cookie"].lower()
+    assert all(part in cookie for part in ("httponly", "samesite=lax", "path=/"))
+    assert client.get("/").json()["name"] == "ann@example.com"
+
+
+@pytest.mark.parametrize(
+    "there", ["//evil.example", "/\\evil.example", "https://evil.example", "x"]
+)
+def test_nobody_is_led_elsewhere(house, there):
+    answer = house.client().post(
+        "/sign-in",
+        data={"name": "ann@example.com", "password": PASSWORD, "next": there},
+        headers={"origin": SITE},
+    )
+
+    assert answer.headers["location"] == "/"
+
+
+def test_a_wrong_password_shows_the_form_again_with_the_name(house):
+    answer = house.client().post(
+        "/sign-in",
+        data={"name": '"><script>', "password": "wrong", "next": "/moves"},
+        headers={"origin": SITE},
+    )
+
+    assert answer.status_code == 401
+    assert "Name or password is wrong" in answer.text
+    assert "<script>" not in answer.text
+    assert 'value="/moves"' in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+def test_too_many_tries_are_told_when_to_come_back(house):
+    client = house.client()
+    for _ in range(6):
+        answer = client.post(
+            "/sign-in", data={"name": "ann@example.com", "password": "x"}, headers={"origin": SITE}
+        )
+
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize("header", FORGED)
+def test_headers_from_outside_make_nobody(house, header):
+    client = house.signed_in("bob")
+
+    assert house.client().get("/", headers={header: "root@example.com"}).status_code == 401
+    told = client.get("/", headers={header: "11111111-1111-1111-1111-111111111111"}).json()
+    assert told["name"] == "bob@example.com"
+    assert len(told["ours"]) == 1
+    assert told["ours"] != ["11111111-1111-1111-1111-111111111111"]
+
+
+def test_addresses_of_proxies_are_believed_from_those_trusted_only(house):
+    forwarded = {"x-forwarded-for": "203.0.113.9, 10.0.0.7", "x-forwarded-proto": "https"}
+    assert house.signed_in().get("/", headers=forwarded).json()["address"] == "testclient"
+
+    trusting = house.runtime.settings.model_copy(
+        update={"access": AccessSettings(trusted_proxies="10.0.0.0/8, 127.0.0.1")}
+    )
+    house.runtime.settings = trusting
+    house.gate = opened(house.runtime)
+    client = house.signed_in(client=("127.0.0.1", 5000))
+    client.cookies.set("__Host-buttress", client.cookies["buttress"])
+
+    told = client.get("/", headers=forwarded).json()
+
+    assert (told["address"], told["scheme"]) == ("203.0.113.9", "https")
+
+
+def test_over_tls_the_cookie_is_for_this_host_alone(house):
+    client = TestClient(house.gate, base_url="https://testserver", follow_redirects=False)
+    answer = client.post(
+        "/sign-in",
+        data={"name": "ann@example.com", "password": PASSWORD},
+        headers={"origin": "https://testserver"},
+    )
+
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("__Host-buttress=")
+    assert "Secure" in cookie
+    assert "max-age=" in answer.headers["strict-transport-security"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"}, {"origin": "null"}, {}, {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site", "origin": SITE}, {"origin": "http://testserver.evil.example"},
+        {"origin": "https://testserver"},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["/_stcore/upload_file/x/y", "/sign-in", "/sign-out"])
+def test_pages_of_other_sites_change_nothing(house, headers, path):
+    answer = house.signed_in().post(path, headers=headers)
+
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8501", "127.0.0.1.evil.example"])
+def test_a_name_that_is_not_ours_leads_nowhere(house, host):
+    assert house.signed_in().get("/", headers={"host": host}).status_code == 422
+    assert house.client().get("/health/live", headers={"host": host}).status_code == 200
+
+
+def test_every_answer_tells_browsers_what_they_may_do(house):
+    for answer in (
+        house.client().get("/"),
+        house.client().get("/sign-in"),
+        house.signed_in().get("/"),
+    ):
+        assert answer.headers["content-security-policy"] == content_policy()
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-request-id"]
+    assert "unsafe-eval'" not in content_policy().replace("wasm-unsafe-eval", "")
+    assert "sha256-" in content_policy()
+
+
+def test_a_request_keeps_the_id_it_comes_with_if_it_is_one(house):
+    client = house.client()
+
+    assert (
+        client.get("/", headers={"x-request-id": "abcdef-123"}).headers["x-request-id"]
+        == "abcdef-123"
+    )
+    assert "\n" not in client.get("/", headers={"x-request-id": "a b"}).headers["x-request-id"]
+    assert client.get("/", headers={"x-request-id": "a b"}).headers["x-request-id"] != "a b"
+
+
+def token(house: House, name: str, *permissions: str) -> dict[str, str]:
+    with house.runtime.session() as session:
+        person = people.find(session, f"{name}@example.com")
+        return {"authorization": f"Bearer {tokens.create(session, person, 'test', permissions)}"}
+
+
+def test_a_token_opens_the_api_and_nothing_else(house):
+    ours = token(house, "ann", "apps.read")
+
+    assert house.client().get("/api/openapi.json", headers=ours).status_code == 200
+    assert house.client().get("/", headers=ours).status_code == 401
+    assert house.client().get("/_stcore/host-config", headers=ours).status_code == 401
+
+
+@pytest.mark.parametrize("given", ["Bearer x", "Bearer bt_", "Bearer", "Basic YTpi", "bearer \xff"])
+def test_what_is_no_token_opens_nothing(house, given):
+    headers = {b"authorization": given.encode("latin-1")}
+
+    assert house.client().get("/api/openapi.json", headers=headers).status_code == 401
+
+
+def test_who_asks_too_often_waits(house):
+    house.gate.rates.per_minute = 3
+    ours = token(house, "ann", "apps.read")
+    client = house.client()
+
+    codes = [client.get("/api/openapi.json", headers=ours).status_code for _ in range(5)]
+
+    assert codes == [200, 200, 200, 429, 429]
+    assert (
+        house.client().get("/api/openapi.json", headers=token(house, "bob", "apps.read")).is_success
+    )
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_is_refused_before_it_is_read_whole(house, announced):
+    house.gate.body_bytes = 1000
+    sent = []
+
+    def parts() -> Iterator[bytes]:
+        for number in range(100):
+            sent.append(number)
+            yield b"x" * 100
+
+    body = b"x" * 10_000 if announced else parts()
+    ours = token(house, "ann", "apps.read")
+    answer = house.client().post("/api/bodies/", content=body, headers=ours)
+
+    assert answer.status_code == 413
+    small = house.client().post("/api/bodies/", content=b"x" * 1000, headers=ours)
+    assert small.text == "1000"
+
+
+def test_a_socket_needs_a_sign_in_and_our_own_page(house):
+    for client, headers in (
+        (house.client(), {"origin": SITE}),
+        (house.signed_in(), {"origin": "https://evil.example"}),
+        (house.signed_in(), {}),
+    ):
+        with (
+            pytest.raises(WebSocketDisconnect) as caught,
+            client.websocket_connect("/_stcore/stream", headers=headers),
+        ):
+            pass
+        assert caught.value.code == 4401
+
+
+@pytest.mark.parametrize("speaks", [True, False])
+def test_a_socket_ends_with_its_sign_in(house, speaks):
+    client = house.signed_in()
+    with client.websocket_connect("/_stcore/stream", headers={"origin": SITE}) as socket:
+        socket.receive_bytes()
+        socket.send_text("hello")
+        assert b"hello" in socket.receive_bytes()
+        with house.runtime.session() as session:
+            people.disable(session, people.find(session, "ann@example.com"))
+        time.sleep(1.1)
+        if speaks:
+            socket.send_text("again")
+
+        with pytest.raises(WebSocketDisconnect) as caught:
+            socket.receive_bytes()
+
+    assert caught.value.code == 4401
+
+
+def test_uploads_and_media_are_for_whom_they_were_made(house):
+    media = "/media/" + "ab" * 28 + ".png"
+    upload = "/_stcore/upload_file/5e551011/1"
+    ann, bob = house.signed_in("ann"), house.signed_in("bob")
+    with ann.websocket_connect("/_stcore/stream", headers={"origin": SITE}) as socket:
+        socket.receive_bytes()
+        socket.send_text(media)
+        socket.receive_bytes()
+
+    assert ann.get(media).status_code == 200
+    assert ann.put(upload, headers={"origin": SITE}).status_code == 200
+    assert bob.get(media).status_code == 404
+    assert bob.put(upload, headers={"origin": SITE}).status_code == 404
+
+
+def test_an_address_that_somebody_types_is_not_theirs(house):
+    media = "/media/" + "ab" * 28 + ".png"
+    bob = house.signed_in("bob")
+    with bob.websocket_connect("/_stcore/stream", headers={"origin": SITE}) as socket:
+        socket.receive_bytes()
+        socket.send_text(f"look: {media}")
+        socket.receive_bytes()
+
+    assert bob.get(media).status_code == 404
+
+
+def test_signing_out_ends_the_sign_in_at_once(house):
+    client = house.signed_in()
+    secret = client.cookies["buttress"]
+
+    assert "Sign out?" in client.get("/sign-out").text
+    assert client.post("/sign-out", headers={"origin": SITE}).status_code == 303
+
+    assert house.client(cookies={"buttress": secret}).get("/").status_code == 401
+
+
+def test_the_inside_is_told_the_sign_in_and_not_the_person(house):
+    (told,) = house.signed_in().get("/").json()["ours"]
+
+    assert house.runtime.identities.of_sign_in(UUID(told)).name == "ann@example.com"
+
+
+def test_what_is_refused_is_logged_without_the_secret(house, caplog):
+    caplog.set_level("INFO")
+    house.client().get("/api/x", headers={"authorization": "Bearer bt_canary_secret"})
+
+    assert "request refused" in caplog.text
+    assert "canary" not in json.dumps([record.__dict__ for record in caplog.records], default=str)
