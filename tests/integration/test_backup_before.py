@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from buttress.backup import before_migration, open_backups
+from buttress.backup import before_import, before_migration, open_backups
 from buttress.cli import cli
 from buttress.db import migrations
 from buttress.db.database import Database
@@ -45,6 +45,25 @@ def test_a_database_with_tables_is_backed_up_before_pending_revisions(settings, 
     assert made.manifest.reason.startswith("before ")
     with open_backups(settings) as backups:
         assert [backup.id for backup in backups.all()] == [made.id]
+
+
+def test_a_table_with_rows_is_backed_up_before_a_large_import(settings):
+    with closing(Database(settings.database_url.get_secret_value())) as database:
+        with database.session() as session:
+            session.connection().exec_driver_sql(
+                "create table campaign as select 1 as a where false"
+            )
+        assert before_import(settings, database, "campaign", rows=None) is None  # nothing to lose
+        with database.session() as session:
+            session.connection().exec_driver_sql("insert into campaign values (1)")
+        assert before_import(settings, database, "campaign", rows=99) is None  # not large
+        off = settings.model_copy(update={"backup": BackupSettings(before_changes=False)})
+        assert before_import(off, database, "campaign", rows=None) is None
+
+        made = before_import(settings, database, "public.campaign", rows=100_000)
+
+    assert made.verified
+    assert made.manifest.reason == "before an import of 100,000 rows into public.campaign"
 
 
 def test_a_move_that_replaces_tables_backs_them_up_first(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+import sqlalchemy as sa
 from sqlalchemy import inspect
 
 from buttress.backup.backups import backups_of, open_backups
@@ -18,6 +19,10 @@ from buttress.settings import Settings
 if TYPE_CHECKING:
     from buttress.db.database import Database
     from buttress.db.migrations import MigrationSource
+
+
+LARGE_IMPORT = 100_000
+"""Rows."""
 
 
 def before_migration(
@@ -37,6 +42,28 @@ def before_migration(
         return None
     with _told_how_to_do_without(), open_backups(settings) as backups:
         return backups.create(f"before {len(pending)} migrations up to {pending[-1]}")
+
+
+def before_import(
+    settings: Settings, database: Database, table: str | sa.Table, *, rows: int | None
+) -> Backup | None:
+    """Back up before `import_rows` changes a table that has rows; `None` when it need not.
+
+    Whoever calls `import_rows` calls this first, outside of its transaction. `rows` is how many
+    come, `None` when nobody knows; fewer than `LARGE_IMPORT` are no reason for a backup.
+    `BUTTRESS_BACKUP__BEFORE_CHANGES` switches it off. Raises what `Backups.create` raises: without
+    the backup nothing should be imported.
+
+        before_import(runtime.settings, runtime.database, "sales.campaign", rows=len(frame))
+        import_rows(runtime.database, "sales.campaign", frame)
+    """
+    if not settings.backup.before_changes or (rows is not None and rows < LARGE_IMPORT):
+        return None
+    if not _has_rows(database, table):
+        return None
+    coming = "rows" if rows is None else f"{rows:,} rows"
+    with _told_how_to_do_without(), open_backups(settings) as backups:
+        return backups.create(f"before an import of {coming} into {table}")
 
 
 class _Place(Protocol):
@@ -68,6 +95,17 @@ def _told_how_to_do_without() -> Iterator[None]:
         without = "To go on without a backup, set BUTTRESS_BACKUP__BEFORE_CHANGES=false."
         error.hint = f"{error.hint} {without}" if error.hint else without
         raise
+
+
+def _has_rows(database: Database, table: str | sa.Table) -> bool:
+    if isinstance(table, str):
+        schema, _, name = table.rpartition(".")
+        found = sa.table(name, schema=schema or None)
+    else:
+        found = table
+    with database.session(read_only=True) as session:
+        any_row = sa.select(sa.literal(1)).select_from(found).limit(1)
+        return session.execute(any_row).first() is not None
 
 
 def _has_tables(database: Database) -> bool:
