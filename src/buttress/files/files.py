@@ -153,18 +153,16 @@ class Files:
 
     def _sweep_after(self, session: Session, sha256: str) -> None:
         """Look at a content when the transaction has ended, whichever way it does."""
-        waiting: set[str] | None = session.info.get(SWEPT)
-        if waiting is not None:
-            waiting.add(sha256)
+        key = (SWEPT, id(self))
+        if key in session.info:
+            session.info[key].add(sha256)
             return
-        session.info[SWEPT] = waiting = {sha256}
+        session.info[key] = {sha256}
 
         def ended(_: Session, transaction: SessionTransaction) -> None:
-            if transaction.parent is not None:
-                return
-            event.remove(session, "after_transaction_end", ended)
-            del session.info[SWEPT]
-            self._sweep_quietly(waiting)
+            if transaction.parent is None:
+                contents, session.info[key] = session.info[key], set()
+                self._sweep_quietly(contents)
 
         event.listen(session, "after_transaction_end", ended)
 

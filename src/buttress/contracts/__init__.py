@@ -1,0 +1,1 @@
+"""Data contracts: what rows must be, and where they are not."""
