@@ -42,3 +42,14 @@ class Prices:
         except (LookupError, ValueError):  # a model it does not know, or cannot price
             return None
         return price.total_price.quantize(PLACES)
+
+    def per_million(self, model: str) -> tuple[Decimal, Decimal] | None:
+        """USD for a million tokens in, and out; None when nobody knows."""
+        # Between a thousand and two: some take a fee for each request, some more for long prompts.
+        inward = self._between(model, Tokens(input=1_000), Tokens(input=2_000))
+        outward = self._between(model, Tokens(output=1_000), Tokens(output=2_000))
+        return None if inward is None or outward is None else (inward * 1_000, outward * 1_000)
+
+    def _between(self, model: str, fewer: Tokens, more: Tokens) -> Decimal | None:
+        less, cost = self.cost(model, fewer), self.cost(model, more)
+        return None if less is None or cost is None else cost - less
