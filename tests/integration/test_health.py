@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import anyio
+import anyio.to_thread
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -131,6 +133,37 @@ def test_a_frozen_database_is_answered_with_503_in_time_and_seen_again_when_it_t
     assert len(asked) == 1
     assert live.status == 200
     assert back < 5
+
+
+def test_probes_are_answered_while_every_thread_of_the_routes_waits_for_a_frozen_database(
+    own, server
+):
+    api = create_api(own)
+
+    async def probe() -> tuple[list[int], float, float]:
+        limiter = anyio.to_thread.current_default_thread_limiter()
+        limiter.total_tokens = 4
+        stuck = [asyncio.create_task(anyio.to_thread.run_sync(release.wait)) for _ in range(8)]
+        transport = httpx.ASGITransport(api)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            await asyncio.sleep(1.1)
+            began = time.monotonic()
+            answers = await asyncio.gather(*(client.get("/health/ready") for _ in range(100)))
+            ready_took, began = time.monotonic() - began, time.monotonic()
+            await client.get("/health/live")
+            live_took = time.monotonic() - began
+        release.set()
+        await asyncio.gather(*stuck)
+        return [answer.status_code for answer in answers], ready_took, live_took
+
+    release = threading.Event()
+    assert ready(own)[0] == 200
+    with frozen(server):
+        statuses, ready_took, live_took = asyncio.run(probe())
+
+    assert set(statuses) == {503}
+    assert ready_took < 1.5
+    assert live_took < 0.1
 
 
 def test_a_stopped_database_is_503_and_found_again_without_a_restart(own, server):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from buttress.db.database import Database
     from buttress.db.url import DatabaseURL
 
-START_SECONDS = 2.0
+START_SECONDS = 0.0
 CACHE_SECONDS = 1.0
 LOOPBACK = ("localhost", "127.", "::1", "[::1]")
 
@@ -164,11 +164,13 @@ class Facts:
 @contextmanager
 def facts_of(settings: Settings, given: Given, folder: Path) -> Iterator[Facts]:
     """The facts of a deployment, opened meanwhile if its servers answer."""
+    # Opened as in development, which refuses nothing: what production would refuse is told too.
     hasty = settings.model_copy(
         update={
+            "environment": "development",
             "timeouts": settings.timeouts.model_copy(
                 update={"start_seconds": START_SECONDS, "restart_seconds": 0.0}
-            )
+            ),
         }
     )
     facts = Facts(settings, given, folder)

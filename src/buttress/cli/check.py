@@ -25,7 +25,7 @@ def check(
         typer.Option(help="End with exit code 1 for findings as bad as that, or worse."),
     ] = "error",
 ) -> None:
-    """Look for what is wrong with this deployment and say how to mend it; nothing is changed.
+    """Look for what is wrong with this deployment, and say how to mend it.
 
     Settings, web server, database, rights, cache, backups, jobs and packages are looked at. Each
     check has an id, which docs/reference/checks.md explains.
@@ -48,7 +48,11 @@ def check(
 def show(report: Report) -> None:
     """The findings by group, the worst first, each with its cure; then one line about all."""
     group = ""
+    unchecked: dict[str, list[str]] = {}
     for finding in report.findings:
+        if finding.outcome == "not checked":
+            unchecked.setdefault(finding.text, []).append(finding.check.id)
+            continue
         if finding.check.group != group:
             group = finding.check.group
             out.print(f"[bold]{group}[/]")
@@ -58,6 +62,8 @@ def show(report: Report) -> None:
             f"{plain(finding.text)}"
         )
         out.print(f"              [dim]{plain(finding.check.cure)}[/]")
+    for reason, ids in unchecked.items():
+        out.print(f"[dim]{plain(reason)}[/]\n  {', '.join(ids)}")
     errors, warnings = report.count("error"), report.count("warning")
     out.print(
         f"{report.checked} checks in {report.seconds:.1f} s: {errors} errors, {warnings} warnings, "

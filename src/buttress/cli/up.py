@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import ipaddress
 import signal
 import socket
 import threading
@@ -69,7 +68,9 @@ def listen(settings: Settings) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        listening = socket.create_server(
+            (settings.host, settings.port), family=family, backlog=2048
+        )
     except OSError as error:
         where = f"port {settings.port} on {settings.host}"
         if error.errno == errno.EADDRINUSE:
@@ -81,6 +82,10 @@ def listen(settings: Settings) -> socket.socket:
             f"cannot listen on {where}: {error.strerror or error}",
             hint="Set BUTTRESS_HOST and BUTTRESS_PORT to what this machine has free.",
         ) from error
+    # asyncio does this for sockets it makes itself. Without it the second half of an answer waits
+    # until the client acknowledges the first, which it puts off for 40 ms.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 class stopping_on_sigterm:  # noqa: N801  # used like a function
@@ -151,42 +156,43 @@ def serve(runtime: Runtime, listening: socket.socket) -> None:
             log_level="warning",
             access_log=False,
             server_header=False,
+            # The gate reads what a proxy adds, from the proxies it is told to trust.
+            proxy_headers=False,
             timeout_graceful_shutdown=STOP_SECONDS,
         )
     )
     warming = threading.Thread(target=runtime.cache.warm, name="buttress-cache-warm", daemon=True)
     warming.start()
     out.print(f"Buttress is ready at [bold]{address(runtime.settings)}[/bold]  (Ctrl-C stops it)")
+    if link := first_link(runtime):
+        out.print("Nobody can sign in yet. Become the first admin at:")
+        out.print(f"  [bold]{link}[/bold]", soft_wrap=True)
     # Once it has closed every connection, uvicorn passes the signal on.
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listening])
 
 
 def application(runtime: Runtime) -> ASGIApp:
-    """The API with the workspace mounted beside it."""
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
-
+    """The API with the workspace mounted beside it, behind the gate."""
     from buttress.api.app import create_api
+    from buttress.gate import Gate
     from buttress.ui.app import create_workspace
 
     workspace = create_workspace(runtime)
     api = create_api(runtime, lifespan=workspace.lifespan())
     api.mount("/", workspace)
-    settings = runtime.settings
-    if settings.environment == "development" and is_loopback(settings.host):
-        # A page of another site must not reach a developer's workspace through a name it controls.
-        return TrustedHostMiddleware(
-            api, allowed_hosts=["localhost", "127.0.0.1", "[::1]", "testserver"]
-        )
-    return api
+    return Gate(api, runtime)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach that address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def first_link(runtime: Runtime) -> str | None:
+    """The address by which the first admin signs up, None once there is one."""
+    from buttress.access import links, people
+
+    with runtime.session() as session:
+        if people.any_admin(session):
+            return None
+        secret = links.for_first_admin(session)
+    return f"{runtime.settings.access.base_url or address(runtime.settings)}/sign-in/link/{secret}"
 
 
 def address(settings: Settings) -> str:
