@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import backup, cache, dashboards, failover, imports, monitor, move, pool
+from benchmarks import backup, cache, dashboards, failover, imports, jobs, monitor, move, pool
 from buttress.db.embedded import Servers, start_servers
 
 PAGE = Path("docs/reference/benchmarks.md")
@@ -30,6 +30,7 @@ PARTS: dict[str, Callable[[Servers, bool], list[str]]] = {
     "monitor": monitor.lines,
     "imports": imports.lines,
     "dashboards": dashboards.lines,
+    "jobs": jobs.lines,
     "backup": backup.lines,
     "failover": failover.lines,
 }

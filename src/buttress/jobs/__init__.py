@@ -9,9 +9,9 @@
 
     runtime.jobs.enqueue(settle, 7, key="order 7")  # anywhere
 
-`declaration` and `queues` are what apps write, `jobs` what callers use (`status` reads, `control`
-changes), `worker` what runs the work. The engine behind them (DBOS) is imported when work is
-enqueued or done, never by `import buttress.jobs`.
+`declaration` and `queues` are what apps write, `jobs` what callers use (`making` makes, `status`
+reads, `control` changes), `worker` what runs the work. The engine behind them (DBOS) is imported
+when work is enqueued or done, never by `import buttress.jobs`.
 """
 
 from __future__ import annotations

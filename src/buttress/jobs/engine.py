@@ -165,13 +165,13 @@ class Execution:
         self._job = DBOS.workflow(name=WORKFLOW, max_recovery_attempts=again)(job)
         self._scheduled = DBOS.workflow(name=SCHEDULED, max_recovery_attempts=again)(scheduled)
 
-    def launch(self, queues: Iterable[Queue]) -> None:
+    def launch(self, queues: Iterable[Queue], client: DBOSClient) -> None:
         """Begin to take work from the queues."""
         queues = list(queues)
         self._limit_queues({queue.name: self._at_a_time(queue) for queue in queues})
-        DBOS.launch()
+        # Before the launch: queues made after it are not noticed for a second.
         for queue in queues:
-            DBOS.register_queue(
+            client.register_queue(
                 queue.name,
                 global_concurrency=queue.concurrency,
                 worker_concurrency=queue.worker_concurrency,
@@ -179,6 +179,7 @@ class Execution:
                 polling_interval_sec=queue.poll_seconds,
                 on_conflict="always_update",
             )
+        DBOS.launch()
 
     def start(
         self,
@@ -274,8 +275,8 @@ class Execution:
             (SystemDatabase, "_claim_gate", SystemDatabase._claim_gate),
         ]
 
-        def get_queue(system: SystemDatabase, name: str) -> Any:
-            queue = read_queue(system, name)
+        def get_queue(system: SystemDatabase, name: str, **options: Any) -> Any:
+            queue = read_queue(system, name, **options)
             if queue is not None and name in at_a_time:
                 queue._worker_concurrency = at_a_time[name]
             return queue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,15 +9,14 @@ from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
-from uuid import uuid4
 
-from sqlalchemy import delete, func, literal, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from buttress.errors import BadInput, Unavailable
-from buttress.jobs import control, status, values
-from buttress.jobs.declaration import Job, current_run
-from buttress.jobs.errors import JobFailed
+from buttress.errors import Unavailable
+from buttress.jobs import control, making, status
+from buttress.jobs.declaration import Job
+from buttress.jobs.making import FIRST_PRIORITY, PRIORITY, Order
 from buttress.jobs.queues import Queue, QueueStatus, declared_queues
 from buttress.jobs.status import ENDED, JobStatus, Progress, State, StepStatus
 from buttress.jobs.tables import Tables, require_installed
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from buttress.db.database import Database
     from buttress.jobs.engine import Execution
 
-FIRST_PRIORITY, PRIORITY, LAST_PRIORITY = 1, 100, 1_000_000
 MARKS_KEPT = 20
 """How many of a job's words about its progress are kept."""
 
@@ -59,6 +56,8 @@ class Ticket:
         """
         if self.future is not None:
             wait_for([self.future], timeout_seconds)
+            if self.future.done() and not self.future.cancelled() and not self.future.exception():
+                return self.future.result()  # it is kept before the future has it
         return self.jobs.result(self.id, timeout_seconds=timeout_seconds)
 
 
@@ -153,47 +152,8 @@ class Jobs:
         Unavailable
             The database does not answer; there is no job.
         """
-        if not FIRST_PRIORITY <= priority <= LAST_PRIORITY or delay_seconds < 0:
-            raise BadInput(
-                f"priority {priority} or delay {delay_seconds} is out of range",
-                hint="Priorities go from 1 to 1,000,000; a delay is not negative.",
-            )
-        into = job.queue_name if queue is None else self._known_queue(queue)
-        arguments = [job.name, list(args), kwargs]
-        values.encode(arguments)
-        client = self.client
-        from buttress.jobs.engine import VERSION, WORKFLOW, translated
-
-        parent = current_run()
-        options: dict[str, Any] = {
-            "workflow_name": WORKFLOW,
-            "queue_name": into,
-            "workflow_id": parent.child_id() if parent else uuid4().hex,
-            "app_version": VERSION,
-            "priority": priority,
-            "attributes": {"job": job.name, "queue": into},
-        }
-        if delay_seconds:
-            options["delay_seconds"] = delay_seconds
-            self._set_clock()
-        if job.timeout_seconds is not None:
-            options["workflow_timeout"] = job.timeout_seconds
-        if key is not None:
-            options["deduplication_id"] = f"{job.name}:{key}"
-        with translated(self.database.url.label):
-            if session is None:
-                if key is not None:
-                    options["duplication_policy"] = "return-existing"
-                made = client.enqueue(options, *arguments).get_workflow_id()  # type: ignore[arg-type]
-            else:
-                there = self._holder(session, options)
-                if there is not None:
-                    return Ticket(there, self)
-                handle: Any = client.enqueue_in_transaction(session, options, *arguments)  # type: ignore[arg-type]
-                made = handle.get_workflow_id()
-        if parent and made == options["workflow_id"]:
-            self._keep_parent(made, parent.id, session)
-        return Ticket(made, self)
+        order = Order(job, list(args), kwargs, queue, key, priority, delay_seconds)
+        return Ticket(making.enqueue(self, order, session), self)
 
     def start(self, job: Job[Any, Any], *args: Any, **kwargs: Any) -> Ticket:
         """Begin a job now, for somebody who waits: in this process if a worker runs in it.
@@ -203,19 +163,8 @@ class Jobs:
         """
         if self.execution is None:
             return self.enqueue(job, *args, priority=FIRST_PRIORITY, **kwargs)
-        values.encode([list(args), kwargs])
-        from buttress.jobs.engine import translated
-
-        parent = current_run()
-        made = parent.child_id() if parent else uuid4().hex
-        with translated(self.database.url.label):
-            # Outside of the engine's context: the child is ours to number and to remember.
-            handle = contextvars.Context().run(
-                self.execution.start, made, job.name, list(args), kwargs, job.timeout_seconds
-            )
-        if parent:
-            self._keep_parent(made, parent.id, None)
-        return Ticket(made, self, getattr(handle, "future", None))
+        made, future = making.start(self, self.execution, Order(job, list(args), kwargs))
+        return Ticket(made, self, future)
 
     def find(
         self,
@@ -256,15 +205,16 @@ class Jobs:
         """What a job returned, see `Ticket.result`."""
         give_up = time.monotonic() + timeout_seconds
         pause = 0.005
-        while (job := self.show(job_id)).state not in ENDED:
+        while (state := status.state_of(self, job_id)) not in ENDED:
             if time.monotonic() >= give_up:
                 raise Unavailable(
-                    f"job {job_id} ({job.name}) is {job.state} after {timeout_seconds} seconds",
+                    f"job {job_id} ({self.show(job_id).name}) is {state} after {timeout_seconds} "
+                    "seconds",
                     hint="It goes on; ask again later. If it only waits, is a worker running?",
                 )
             time.sleep(pause)
             pause = min(pause * 1.5, 0.25)
-        return self._outcome(job)
+        return status.outcome(self, job_id)
 
     def cancel(self, job_id: str, *, children: bool = False) -> list[str]:
         """Stop a job: it does not begin, or does not begin another step; the ids of all stopped.
@@ -352,57 +302,3 @@ class Jobs:
             )
 
         self.database.retry(write, idempotent=True)
-
-    def _set_clock(self) -> None:
-        """A delay is added to what the database's clock shows, whatever this host's does."""
-        from buttress.jobs.engine import ENQUEUE_CLOCK
-
-        with self.database.connection(read_only=True) as connection:
-            ENQUEUE_CLOCK.set(connection.scalars(select(self.tables.now())).one())
-
-    def _known_queue(self, queue: Queue | str) -> str:
-        name = queue if isinstance(queue, str) else queue.name
-        known = self.queues_declared()
-        if name not in known:
-            raise BadInput(
-                f"no worker would look into queue {name!r}",
-                hint=f"Declare it with app.queue({name!r}), or use one of {', '.join(known)}.",
-            )
-        return name
-
-    def _keep_parent(self, job_id: str, parent: str, session: Session | None) -> None:
-        child = self.tables.child
-        there = select(child.c.job).where(child.c.job == job_id).exists()
-        row = child.insert().from_select(
-            ["job", "parent"], select(literal(job_id), literal(parent)).where(~there)
-        )
-        if session is not None:
-            session.execute(row)
-        else:
-            self.database.retry(lambda own: own.execute(row), idempotent=True)
-
-    def _holder(self, session: Session, options: dict[str, Any]) -> str | None:
-        work = self.tables.work
-        if "deduplication_id" not in options:
-            return None
-        found: str | None = session.scalar(
-            select(work.c.workflow_uuid).where(
-                work.c.queue_name == options["queue_name"],
-                work.c.deduplication_id == options["deduplication_id"],
-            )
-        )
-        return found
-
-    def _outcome(self, job: JobStatus) -> Any:
-        from buttress.jobs.engine import translated
-
-        with translated(self.database.url.label):
-            (found,) = self.client.list_workflows(workflow_ids=[job.id], load_input=False)
-        if found.error is not None:
-            raise found.error
-        if job.state == "done":
-            return found.output
-        raise JobFailed(
-            f"job {job.id} ({job.name}) was {job.state}",
-            hint=f"`buttress jobs retry {job.id}` does it again.",
-        )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import func, select
 
 from buttress.errors import BadInput, NotFound
+from buttress.jobs.errors import JobFailed
 from buttress.jobs.queues import DEFAULT_QUEUE, Queue, QueueStatus
 
 if TYPE_CHECKING:
@@ -110,6 +111,35 @@ def show(jobs: Jobs, job_id: str) -> JobStatus:
     if not found:
         raise NotFound(f"there is no job {job_id}", hint="See `buttress jobs list`.")
     return found[0]
+
+
+def state_of(jobs: Jobs, job_id: str) -> State:
+    """The state of one job, at the cost of one short query; raises `NotFound`."""
+    work, paused = jobs.tables.work, jobs.tables.paused
+    held = select(paused.c.job).where(paused.c.job == job_id).exists()
+    query = select(work.c.status, held).where(work.c.workflow_uuid == job_id)
+    with jobs.database.connection(read_only=True) as connection:
+        found = connection.execute(query).one_or_none()
+    if found is None:
+        raise NotFound(f"there is no job {job_id}", hint="See `buttress jobs list`.")
+    state, is_paused = found
+    return "paused" if is_paused else STATES[state]
+
+
+def outcome(jobs: Jobs, job_id: str) -> Any:
+    """What a job that ended returned, or raises what it raised."""
+    from buttress.jobs.engine import translated
+
+    with translated(jobs.database.url.label):
+        (found,) = jobs.client.list_workflows(workflow_ids=[job_id], load_input=False)
+    if found.error is not None:
+        raise found.error
+    if found.status == "SUCCESS":
+        return found.output
+    raise JobFailed(
+        f"job {job_id} ({name_of(found)}) was {STATES[found.status]}",
+        hint=f"`buttress jobs retry {job_id}` does it again.",
+    )
 
 
 def full_id(jobs: Jobs, beginning: str) -> str:

@@ -85,7 +85,7 @@ class Worker:
         exits.callback(lease.stop)
         exits.callback(self._execution.close, self.drain_seconds)
         lease.start()
-        self._execution.launch(queues.values())
+        self._execution.launch(queues.values(), self.jobs.client)
         apply_schedules(self.jobs.client, list(self._known.values()))
         self.jobs.execution = self._execution
         log.info("worker started", extra={"executor": self.executor, "jobs": len(self._known)})
