@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from buttress.cli import apps, backup, jobs, migrate, pitr
+from buttress.cli import apps, backup, jobs, llm, migrate, pitr
 from buttress.cli.check import check
 from buttress.cli.context import err, out, plain
 from buttress.cli.cutover import cutover
@@ -41,6 +41,7 @@ cli.add_typer(migrate.app, name="migrate")
 cli.add_typer(apps.app, name="apps")
 cli.add_typer(backup.app, name="backup")
 cli.add_typer(jobs.app, name="jobs")
+cli.add_typer(llm.app, name="llm")
 cli.add_typer(pitr.app, name="pitr")
 
 
