@@ -34,6 +34,8 @@ from buttress.settings import BackupSettings
 NAME = "bench_backup"
 MEGABYTE = 1e6
 COPIES, DAILY, MONTHLY = 42, 30, 12
+DAYS = 17
+"""Enough for a chunk of each day to be kept against one of sixteen days before, the furthest so far."""
 READERS = 4
 SCHEMA = """
     CREATE TABLE campaigns (id bigint PRIMARY KEY, channel int NOT NULL, day date NOT NULL,
@@ -152,7 +154,7 @@ class Writer:
 
 def lines(servers: Servers, quick: bool) -> list[str]:
     """Markdown: dump, proven backup, kept copies, restore."""
-    days, rounds = (4, 1) if quick else (DAILY, 2)
+    days, rounds = (4, 1) if quick else (DAYS, 2)
     rows = FULL.times(0.02 if quick else 1)
     with fresh(servers, NAME) as url, tempfile.TemporaryDirectory() as folder:
         run(servers.postgres_url("postgres", NAME), "CREATE EXTENSION IF NOT EXISTS vector")
@@ -225,7 +227,9 @@ def copies(site: Site, folder: Path, writer: Writer, rows: Rows, days: int) -> l
         return sum(present[name].bytes for name in named) + sum(one.files_bytes for one in kept)
 
     daily = takes(manifests)
-    month = (takes([manifests[0], manifests[-1]]) - takes(manifests[-1:])) * DAILY / days
+    alone = Backups(site, FolderStore(folder / "alone"), BackupSettings()).create(drill=False)
+    both = takes([manifests[0], manifests[-1]])
+    month = (both - alone.manifest.stored_bytes) * DAILY / days
     new = [one.new_bytes for one in manifests[1:]]
     per_day = statistics.fmean(new)
     ours = daily + (DAILY - days) * per_day + (MONTHLY - 1) * month
@@ -241,7 +245,7 @@ def copies(site: Site, folder: Path, writer: Writer, rows: Rows, days: int) -> l
         f"| one more of an unchanged database | {same.new_bytes / MEGABYTE:,.3f} |",
         f"| one more a day, mean | {per_day / MEGABYTE:,.1f} |",
         f"| {DAILY} daily ({measured}) | {(daily + (DAILY - days) * per_day) / MEGABYTE:,.1f} |",
-        f"| each older month (extrapolated from the first and the last day) | {month / MEGABYTE:,.1f} |",
+        f"| each older month (what the first day takes beside the last, times {DAILY / days:.1f}) | {month / MEGABYTE:,.1f} |",
         f"| {COPIES} copies (extrapolated) | {ours / MEGABYTE:,.1f} |",
         f"| {COPIES} times `pg_dump \\| gzip -6` of the first day | {theirs / MEGABYTE:,.1f} |",
         "",

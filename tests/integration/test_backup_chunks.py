@@ -97,12 +97,12 @@ def test_a_stream_without_content_is_cut_all_the_same():
 
 
 def test_a_line_of_differences_goes_back_to_a_whole_chunk_through_few_others():
-    chunk = Chunk(bytes([0]), 1, 1, b"", b"")
+    chunk = Chunk(bytes([0]), 1, 1, 1, b"", b"")
     for number in range(1, 3 * GENERATIONS):
         generation, lineage = chunk.next_lineage()
         assert lineage[0] == bytes([0])
         assert len(lineage) == generation.bit_count() <= 6
-        chunk = Chunk(bytes([number]), 1, 1, b"", b"", generation, lineage)
+        chunk = Chunk(bytes([number]), 1, 1, 1, b"", b"", generation, lineage)
 
 
 @pytest.mark.parametrize("secret", ["", "a key of some length"])

@@ -39,6 +39,8 @@ class Chunk(msgspec.Struct, frozen=True, array_like=True):
     """In bytes."""
     stored: int
     """What it takes in the store."""
+    packed: int
+    """What it would take if it were kept whole."""
     head: bytes
     tail: bytes
     """What it starts and ends with, as names that tell nothing when there is a key."""

@@ -58,8 +58,8 @@ class Chunked(msgspec.Struct, frozen=True):
     chunks: int
     bytes: int
     """Of the dump."""
-    stored_bytes: int
-    """What its chunks take, whoever put them there."""
+    packed_bytes: int
+    """What its chunks would take in the store if no other backup were there."""
     new_chunks: int
     new_bytes: int
     """What this backup had to put."""
@@ -120,7 +120,7 @@ class Manifest(msgspec.Struct, frozen=True):
     @property
     def stored_bytes(self) -> int:
         """What it would take in the store if it were alone there."""
-        return self.files_bytes + (self.chunked.stored_bytes if self.chunked else 0)
+        return self.files_bytes + (self.chunked.packed_bytes if self.chunked else 0)
 
     @property
     def new_bytes(self) -> int:

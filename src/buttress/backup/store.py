@@ -197,10 +197,12 @@ class BucketStore:
     def names(self) -> list[str]:
         with self._explained(self.label):
             top = obstore.list_with_delimiter(self._bucket)
-            folders = [one for one in top["common_prefixes"] if one.strip("/") != CHUNKS]
+            folders = {one.strip("/") for one in top["common_prefixes"]}
+            if CHUNKS not in folders:
+                return sorted(item["path"] for item in self._list(None))
             # One request a folder: the chunks, which are many, are not asked for.
             with ThreadPoolExecutor(self.threads) as pool:
-                listed = pool.map(self._list, folders)
+                listed = pool.map(self._list, folders - {CHUNKS})
                 inside = [item["path"] for items in listed for item in items]
             return sorted([*(item["path"] for item in top["objects"]), *inside])
 
@@ -211,7 +213,7 @@ class BucketStore:
                 for item in self._list(CHUNKS)
             }
 
-    def _list(self, prefix: str) -> list[obstore.ObjectMeta]:
+    def _list(self, prefix: str | None) -> list[obstore.ObjectMeta]:
         return [item for batch in obstore.list(self._bucket, prefix) for item in batch]
 
     def delete(self, name: str) -> None:

@@ -85,7 +85,7 @@ class ChunkWriter:
         return objects.write_index(self._store, index, self.chunks), Chunked(
             chunks=len(self.chunks),
             bytes=sum(chunk.size for chunk in self.chunks),
-            stored_bytes=sum({chunk.id: chunk.stored for chunk in self.chunks}.values()),
+            packed_bytes=sum({chunk.id: chunk.packed for chunk in self.chunks}.values()),
             new_chunks=len(self.put),
             new_bytes=sum(self.put.values()),
         )
@@ -113,21 +113,24 @@ class ChunkWriter:
             known = self._known.by_id.get(id)
         if known is not None:
             return known
-        whole = Chunk(id, len(data), 0, head, tail)
+        whole = Chunk(id, len(data), 0, 0, head, tail)
         if (stored := self._known.present.get(whole.name)) is not None:
-            return self._remember(whole, stored)
+            return self._remember(whole, stored, stored)
         before = self._known.by_edge.get(head) or self._known.by_edge.get(tail)
         packed = objects.pack(data, whole.name, None, self._key)
         if before is not None:
             generation, lineage = before.next_lineage()
-            against = Chunk(id, len(data), 0, head, tail, generation, lineage)
+            against = Chunk(id, len(data), 0, 0, head, tail, generation, lineage)
             difference = self._difference(data, against)
             if difference is not None and len(difference) < WORTH * len(packed):
-                whole, packed = against, difference
-        self._store.put(whole.name, packed)
+                return self._put(against, difference, len(packed))
+        return self._put(whole, packed, len(packed))
+
+    def _put(self, chunk: Chunk, stored: bytes, packed: int) -> Chunk:
+        self._store.put(chunk.name, stored)
         with self._lock:
-            self.put[whole.name] = len(packed)
-        return self._remember(whole, len(packed))
+            self.put[chunk.name] = len(stored)
+        return self._remember(chunk, len(stored), packed)
 
     def _difference(self, data: bytes, chunk: Chunk) -> bytes | None:
         """`None` when what it would differ from cannot be read any more."""
@@ -137,8 +140,8 @@ class ChunkWriter:
             return None
         return objects.pack(data, chunk.name, base, self._key)
 
-    def _remember(self, chunk: Chunk, stored: int) -> Chunk:
-        chunk = msgspec.structs.replace(chunk, stored=stored)
+    def _remember(self, chunk: Chunk, stored: int, packed: int) -> Chunk:
+        chunk = msgspec.structs.replace(chunk, stored=stored, packed=packed)
         with self._lock:
             return self._known.by_id.setdefault(chunk.id, chunk)
 
