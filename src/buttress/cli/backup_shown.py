@@ -50,14 +50,15 @@ def described(backup: Backup) -> list[str]:
         f"in {manifest.seconds:.1f} s",
         f"database    {manifest.database_bytes / MEGABYTE:,.1f} MB, "
         f"{len(manifest.content.tables)} tables, {manifest.content.rows:,} rows",
-        f"stored      {manifest.stored_bytes / MEGABYTE:,.1f} MB, of which "
-        f"{manifest.new_bytes / MEGABYTE:,.1f} MB were new, {key}",
+        f"stored      {manifest.new_bytes / MEGABYTE:,.1f} MB that were new, "
+        f"{manifest.stored_bytes / MEGABYTE:,.1f} MB if it were alone, {key}",
     ]
-    if manifest.chunked and manifest.stored_bytes:
+    if manifest.chunked:
         chunked = manifest.chunked
+        ratio = chunked.bytes / max(manifest.stored_bytes, 1)
         lines.append(
             f"dump        {chunked.bytes / MEGABYTE:,.1f} MB in {chunked.chunks} chunks, "
-            f"{chunked.bytes / manifest.stored_bytes:.1f} times what is stored"
+            f"{chunked.new_chunks} of them new, compressed {ratio:.1f} times"
         )
     lines.append(f"revisions   {', '.join(manifest.revisions) or 'none'}")
     proof = f", restored and compared {drill.at} in {drill.seconds:.1f} s" if drill else ""
