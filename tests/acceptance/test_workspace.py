@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import buttress
+from buttress.access import Origin, people, signing_in
+from buttress.db.database import Database
 from buttress.db.embedded import Servers
 from buttress.demo import build_prototype
 from buttress.mover.page import headline
@@ -100,9 +103,18 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def cookie(base: str, database: str) -> str:
+    """That of an admin who has signed in."""
+    with closing(Database(database)) as opened, opened.session() as session:
+        person = people.create(session, "root@example.com", "admin")
+        return signing_in.begin(session, person, Origin(), how="test")
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(browser: Browser, base: str, cookie: str) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.add_cookies([{"name": "buttress", "value": cookie, "url": base}])
     context.set_default_timeout(30_000)
     expect.set_options(timeout=30_000)
     yield context.new_page()
@@ -170,9 +182,10 @@ def test_what_an_app_refuses_is_shown_as_one_box(page: Page, base: str) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/moves", "/apps", "/tickets-waiting"])
 def test_a_phone_shows_every_page_without_scrolling_sideways(
-    browser: Browser, base: str, path: str
+    browser: Browser, base: str, path: str, cookie: str
 ) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    context.add_cookies([{"name": "buttress", "value": cookie, "url": base}])
     page = context.new_page()
     page.goto(f"{base}{path}")
     expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=30_000)

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from buttress import health
+from buttress.access import acting
 from buttress.api.app import create_api
 from buttress.db.embedded import Servers
 from buttress.db.migrations import upgrade
@@ -24,6 +25,7 @@ from buttress.mover.history import list_moves, load_report
 from buttress.runtime import Runtime
 from buttress.scaffold import write_app
 from buttress.settings import Settings, TimeoutSettings
+from buttress.testing import someone
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,14 +71,15 @@ def errands(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ask(runtime: Runtime, method: str, path: str, content: object = None) -> httpx.Response:
-    """One request to the API of a runtime."""
+    """One request to the API of a runtime, of somebody who may write."""
 
     async def send() -> httpx.Response:
         transport = httpx.ASGITransport(create_api(runtime), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             return await client.request(method, path, json=content)
 
-    return asyncio.run(send())
+    with acting(someone("analyst")):
+        return asyncio.run(send())
 
 
 def test_a_session_is_one_transaction(runtime: Runtime) -> None:

@@ -136,7 +136,7 @@ class Gate:
                 raise NotSignedIn("nobody is signed in")
             identity = await self._of_cookie(cookie, came)
         except ButtressError as error:
-            log.info("socket refused", extra={"reason": error.message, **_told(came)})
+            log.warning("socket refused", extra={"reason": error.message, **_told(came)})
             await receive()
             await send({"type": "websocket.close", "code": 4401})
             return
@@ -244,7 +244,13 @@ class Gate:
         self, error: ButtressError, scope: Scope, headers: Headers, came: Arrival
     ) -> Response:
         """A person is led to the sign-in; a program is told what is wrong."""
-        log.info("request refused", extra={"reason": error.message, **_told(came)})
+        # Who shows nothing is a visitor; who shows something that is not good may be an intruder.
+        shown = "authorization" in headers or self._cookie(headers, came) is not None
+        visitor = isinstance(error, NotSignedIn) and not shown
+        log.log(
+            logging.DEBUG if visitor else logging.WARNING, "request refused",
+            extra={"reason": error.message, "path": scope["path"], **_told(came)},
+        )  # fmt: skip
         navigates = scope["method"] in ("GET", "HEAD") and "text/html" in headers.get("accept", "")
         if isinstance(error, NotSignedIn) and navigates:
             query = scope["query_string"].decode("latin-1")

@@ -65,6 +65,8 @@ def _urls(message: ForwardMsg) -> list[str]:
     match message.WhichOneof("type"):
         case "logo":
             return [message.logo.image, message.logo.icon_image]
+        case "backend_operation_response":
+            return [message.backend_operation_response.deferred_file.url]
         case "page_config_changed":
             return [message.page_config_changed.favicon]
         case "delta":

@@ -15,11 +15,13 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from buttress.access import Identity, Role, permissions_of
 from buttress.db.embedded import Servers, start_servers
 from buttress.db.url import parse_database_url
 from buttress.testing.models import ModelServer
@@ -77,6 +79,11 @@ def backend_url(request: pytest.FixtureRequest) -> str:
     fixture = {"postgresql": "database_url", "sqlite": "sqlite_url"}
     url: str = request.getfixturevalue(fixture[request.config.getoption("--backend")])
     return url
+
+
+def someone(role: Role = "analyst", name: str = "someone@example.com") -> Identity:
+    """A person who is signed in: `with acting(someone("admin")): …` does all inside as them."""
+    return Identity(uuid4(), name, role, permissions_of(role))
 
 
 @pytest.fixture

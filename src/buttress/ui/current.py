@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from uuid import UUID
 
-from buttress.errors import ConfigurationError
+import streamlit as st
+
+from buttress.access import Identity, acting, current
+from buttress.errors import ConfigurationError, NotSignedIn
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -14,6 +18,9 @@ if TYPE_CHECKING:
     from buttress.runtime import Runtime
 
 _serving: list[Runtime] = []
+
+SIGN_IN = "sign_in"
+"""Under this name Streamlit tells us which sign-in the gate saw when the browser connected."""
 
 
 def serve(runtime: Runtime) -> None:
@@ -30,8 +37,24 @@ def current_runtime() -> Runtime:
     return _serving[0]
 
 
+def signed_in() -> Identity:
+    """Who looks at this page, as it is now; raises `NotSignedIn` when the sign-in has ended."""
+    acting_here = current()
+    if acting_here is not None:
+        return acting_here
+    told = st.user.get(SIGN_IN)
+    if not told:
+        raise NotSignedIn("nobody is signed in", hint="Reload the page and sign in.")
+    return current_runtime().identities.of_sign_in(UUID(str(told)))
+
+
 @contextmanager
 def page_session() -> Iterator[Session]:
-    """One transaction for a page: committed at the end, rolled back when an exception leaves it."""
-    with current_runtime().session() as session:
+    """One transaction for a page, in the name of who looks at it.
+
+    Committed at the end, rolled back when an exception leaves it.
+    """
+    # What a fragment does on its own is outside of what `workspace.show` has entered.
+    identity = signed_in() if current() is not None or st.user.get(SIGN_IN) else None
+    with acting(identity), current_runtime().session() as session:
         yield session

@@ -9,7 +9,7 @@ from buttress.mover.history import list_moves
 from buttress.mover.page import duration
 from buttress.runtime import Runtime
 from buttress.ui import moves
-from buttress.ui.current import current_runtime
+from buttress.ui.current import current_runtime, signed_in
 from buttress.ui.empty import no_apps, nothing_moved
 from buttress.ui.text import count
 from buttress.ui.verdict import move_card
@@ -21,8 +21,9 @@ def show() -> None:
     """The page."""
     st.title("Home")
     status()
-    st.subheader("Latest move")
-    latest_move()
+    if signed_in().may("moves.read"):
+        st.subheader("Latest move")
+        latest_move()
     st.subheader("Apps")
     apps()
 

@@ -17,6 +17,9 @@ SAFE = {
     "server.enableCORS": True,
     "server.enableXsrfProtection": True,
     "server.enableAgentApi": False,
+    # The gate tells who is signed in, and lets nobody else say so.
+    "server.trustedUserHeaders": {"x-buttress-sign-in": "sign_in"},
+    "server.maxUploadSize": 25,
     "server.fileWatcherType": "none",
     "server.headless": True,
     "runner.magicEnabled": False,
