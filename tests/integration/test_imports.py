@@ -23,6 +23,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import MetaData, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from buttress.contracts import Contract, frame_rule
 from buttress.db.base import Base
 from buttress.db.database import Database
 from buttress.errors import BadInput, Conflict, NotFound
@@ -270,6 +271,42 @@ def test_a_contract_refuses_rows_with_field_and_message_and_gives_the_values(eit
         "clicks: Input should be greater than or equal to 0",
     ]
     assert report.rejected_rows[0].row == {"day": "2026-01-01", "name": "c", "clicks": "2"}
+
+
+class AnExactContract(Contract, unique=["name"]):
+    day: dt.date
+    name: str
+    clicks: int
+
+    @frame_rule
+    @classmethod
+    def clicks_are_few(cls, frame):
+        """there are fewer than 100 clicks"""
+        return sum(frame["clicks"].to_pylist()) < 100
+
+
+def test_a_contract_about_all_rows_refuses_those_that_repeat(either):
+    rows = [{"day": DAY, "name": name, "clicks": n} for n, name in enumerate("abacx")]
+    rows[4]["clicks"] = "many"
+
+    report = import_rows(either, Campaign, rows, contract=AnExactContract)
+
+    assert campaigns(either) == [("a", 0), ("b", 1), ("c", 3)]
+    assert [(one.row_number, one.reason.partition(":")[0]) for one in report.rejected_rows] == [
+        (3, "name"),
+        (5, "clicks"),
+    ]
+    assert report.rejected_rows[0].reason == "name: repeats row 1"
+
+
+def test_rows_that_break_a_contract_together_are_not_imported(either):
+    with pytest.raises(BadInput, match="break the contract AnExactContract") as caught:
+        import_rows(
+            either, Campaign, [{"day": DAY, "name": "a", "clicks": 100}], contract=AnExactContract
+        )
+
+    assert "fewer than 100 clicks" in caught.value.hint
+    assert campaigns(either) == []
 
 
 def test_a_frame_brings_missing_values_as_null(either):

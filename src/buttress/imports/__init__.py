@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
+from buttress.contracts.reading import Rows
 from buttress.db.database import Database
 from buttress.errors import BadInput
 from buttress.imports.fit import fit, fit_objects
@@ -34,7 +35,7 @@ from buttress.imports.rejected import (
     ready,
     row_as_json,
 )
-from buttress.imports.source import Batch, Rows, batches
+from buttress.imports.source import Batch, batches
 from buttress.imports.staging import ROW, Staging
 from buttress.imports.target import Column, Target, imported_columns, read_target
 
@@ -94,7 +95,8 @@ def import_rows(
     key
         The columns of the primary key or of a unique constraint; the primary key unless given.
     contract
-        A pydantic model each row is validated by; its fields are then the columns.
+        A pydantic model each row is validated by, or a `Contract`, which may judge all of them
+        together; its fields are then the columns.
     on_reject
         `keep` imports the other rows and keeps those refused; `fail` raises `BadInput` at the
         first.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from buttress.db.rows import as_mapping
-from buttress.errors import BadInput
+from buttress.contracts import Contract
+from buttress.contracts.reading import Rows, arrow_reader, judged, mappings
+from buttress.contracts.violation import reason_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -18,15 +19,6 @@ if TYPE_CHECKING:
 ARROW_ROWS = 65_536
 OBJECT_ROWS = 10_000
 """Rows of a batch: what an import holds in memory is a few of them."""
-
-
-class ArrowStream(Protocol):
-    """Anything with the Arrow PyCapsule interface: pandas, polars, pyarrow, duckdb."""
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
-
-
-Rows = ArrowStream | Iterable[Any]
 
 
 @dataclass(frozen=True)
@@ -52,11 +44,11 @@ class Batch:
 def batches(rows: Rows, contract: type[BaseModel] | None) -> Iterator[Batch]:
     """Cut rows into batches; those that a contract checks have its fields as columns."""
     if contract is not None:
-        yield from _checked(_mappings(rows), contract)
+        yield from _checked(rows, contract)
         return
-    reader = _reader(rows)
+    reader = arrow_reader(rows)
     if reader is None:
-        yield from _batches_of(enumerate(_mappings(rows), 1))
+        yield from _batches_of(enumerate(mappings(rows), 1))
         return
     number = 1
     for batch in reader:
@@ -66,34 +58,6 @@ def batches(rows: Rows, contract: type[BaseModel] | None) -> Iterator[Batch]:
             number += part.num_rows
     if number == 1:
         yield Batch(reader.schema.names, [pa.array([], kind) for kind in reader.schema.types], [])
-
-
-def _reader(rows: Rows) -> pa.RecordBatchReader | None:
-    """None for what is no Arrow stream, and for a frame with columns of mixed objects."""
-    if not hasattr(rows, "__arrow_c_stream__"):
-        return None
-    try:
-        return pa.RecordBatchReader.from_stream(rows)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        if hasattr(rows, "itertuples"):
-            return None
-        raise BadInput(
-            "the rows cannot be read as an Arrow stream", hint=f"Arrow says: {error}."
-        ) from error
-
-
-def _mappings(rows: Any) -> Iterator[Mapping[str, Any]]:
-    reader = _reader(rows)
-    if reader is not None:
-        for batch in reader:
-            yield from batch.to_pylist()
-    elif hasattr(rows, "itertuples"):
-        names = [str(name) for name in rows.columns]
-        for values in rows.itertuples(index=False, name=None):
-            yield dict(zip(names, values, strict=True))
-    else:
-        for row in rows:
-            yield as_mapping(row)
 
 
 def _batches_of(rows: Iterator[tuple[int, Mapping[str, Any]]]) -> Iterator[Batch]:
@@ -124,31 +88,41 @@ def _other_columns(expected: set[str], row: Mapping[str, Any]) -> str:
     return f"the row also has {', '.join(sorted(str(name) for name in row.keys() - expected))}"
 
 
-def _checked(rows: Iterator[Mapping[str, Any]], contract: type[BaseModel]) -> Iterator[Batch]:
-    from pydantic import ValidationError
-
+def _checked(rows: Rows, contract: type[BaseModel]) -> Iterator[Batch]:
     names = list(contract.model_fields)
-    numbered = enumerate(rows, 1)
-    while taken := list(islice(numbered, OBJECT_ROWS)):
-        good, refused = [], []
-        for number, row in taken:
-            try:
-                good.append((number, contract.model_validate(row)))
-            except ValidationError as error:
-                refused.append((number, row, _violations(error)))
-        yield Batch(
-            names,
-            [[getattr(row, name) for _, row in good] for name in names],
-            [number for number, _ in good],
-            refused,
-        )
+    if issubclass(contract, Contract) and contract.looks_at_all_rows():
+        yield from _checked_together(rows, contract)
+        return
+    numbered = enumerate(mappings(rows), 1)
+    while True:
+        good, refused = judged(contract, numbered, OBJECT_ROWS)
+        if not (good or refused):
+            return
+        yield _of_models(names, good, [(n, row, reason_of(found)) for n, row, found in refused])
 
 
-def _violations(error: Any) -> str:
-    return "; ".join(
-        f"{'.'.join(str(part) for part in violation['loc']) or 'row'}: {violation['msg']}"
-        for violation in error.errors(include_url=False)
-    )
+def _checked_together(rows: Rows, contract: type[Contract]) -> Iterator[Batch]:
+    """All rows are in memory at once: the last may repeat the first."""
+    checked = contract.check(rows)
+    if any(violation.row is None for violation in checked.violations):
+        checked.raise_if_rejected()
+    names = list(contract.model_fields)
+    refused = list(checked.refusals())
+    numbered = zip(checked.valid_numbers, checked.models, strict=True)
+    while good := list(islice(numbered, OBJECT_ROWS)):
+        yield _of_models(names, good, refused)
+        refused = []
+    if refused:
+        yield _of_models(names, [], refused)
+
+
+def _of_models(
+    names: Sequence[str],
+    good: Sequence[tuple[int, BaseModel]],
+    refused: list[tuple[int, Mapping[str, Any], str]],
+) -> Batch:
+    columns = [[getattr(row, name) for _, row in good] for name in names]
+    return Batch(names, columns, [number for number, _ in good], refused)
 
 
 def _value(value: Any) -> Any:
