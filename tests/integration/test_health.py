@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import json
 import os
+import secrets
 import signal
 import threading
 import time
@@ -16,6 +18,7 @@ from types import SimpleNamespace
 import anyio
 import anyio.to_thread
 import httpx
+import psycopg
 import pytest
 from fastapi import FastAPI
 from flask import Flask
@@ -26,10 +29,13 @@ from buttress.api import health_flask
 from buttress.api.app import create_api
 from buttress.api.health import router
 from buttress.app import App
+from buttress.cache.stats import CacheStats, NamespaceStats
 from buttress.db.embedded import Servers
 from buttress.db.migrations import upgrade
+from buttress.db.monitor.slot import Series, Slot
+from buttress.db.monitor.statement import Statement
 from buttress.health import Check, Health, measures
-from buttress.health.machine import memory
+from buttress.health.machine import Usage, memory
 from buttress.health.responses import Responses
 from buttress.health.watched import Watched, ask_all
 from buttress.runtime import Runtime
@@ -47,11 +53,30 @@ def settings(database_url: str, servers: Servers, tmp_path: Path) -> Settings:
     )
 
 
+@pytest.fixture(scope="module")
+def opened(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
+    """A migrated deployment for all tests that harm none of its servers."""
+    name = f"test_{os.getpid()}_{secrets.token_hex(4)}"
+    with psycopg.connect(servers.postgres_url("postgres", "postgres"), autocommit=True) as admin:
+        admin.execute(f"create database {name} owner buttress_owner strategy file_copy")
+        settings = Settings(
+            _env_file=None, database_url=servers.postgres_url("owner", name),
+            redis_url=servers.valkey_url, home=tmp_path_factory.mktemp("home"),
+        )  # fmt: skip
+        with Runtime(settings) as runtime:
+            upgrade(runtime.owner_database, runtime.migrations)
+            yield runtime
+        admin.execute(f"drop database {name} with (force)")
+
+
 @pytest.fixture
-def runtime(settings: Settings) -> Iterator[Runtime]:
-    with Runtime(settings) as runtime:
-        upgrade(runtime.owner_database, runtime.migrations)
-        yield runtime
+def runtime(opened: Runtime) -> Iterator[Runtime]:
+    """The same with a health of its own; what a test puts in its place is put back."""
+    kept = {name: getattr(opened, name) for name in ("health", "settings", "apps", "cache_url")}
+    opened.health = Health(opened)
+    yield opened
+    opened.health.close()
+    vars(opened).update(kept)
 
 
 @pytest.fixture(scope="module")
@@ -258,13 +283,18 @@ def test_pending_migrations_are_503_and_the_cure_is_for_the_permitted(settings):
 
 
 def test_a_newer_database_is_a_warning_so_that_old_processes_stay_while_they_are_replaced(runtime):
+    change = text("UPDATE buttress_migrations SET version_num = :to")
     with runtime.owner_database.session() as session:
-        session.execute(text("UPDATE buttress_migrations SET version_num = 'buttress_9999'"))
-
-    answer = json.loads(runtime.health.answer("/health/ready", permitted=True).body)
+        head = session.scalar(text("SELECT version_num FROM buttress_migrations"))
+        session.execute(change, {"to": "buttress_9999"})
+    try:
+        answer = json.loads(runtime.health.answer("/health/ready", permitted=True).body)
+    finally:
+        with runtime.owner_database.session() as session:
+            session.execute(change, {"to": head})
 
     assert answer["checks"]["migrations"]["status"] == "warn"
-    assert ready(runtime)[0] == 200
+    assert answer["status"] == "warn"
 
 
 def test_strangers_are_told_the_status_and_nothing_more(runtime):
@@ -454,6 +484,67 @@ def test_responses_that_are_slow_or_errors_are_warnings():
     for _ in range(20):
         slow.add(2.5, error=False)
     assert measures.answered(slow).status == "warn"
+
+
+@pytest.mark.parametrize(
+    ("measure", "within", "beyond"),
+    [
+        ("disk", Usage(85, 100), Usage(86, 100)),
+        ("memory", Usage(80, 100), Usage(81, 100)),
+    ],
+)
+def test_disk_and_memory_warn_beyond_their_thresholds(
+    measure, within, beyond, runtime, monkeypatch
+):
+    def status(usage: Usage) -> str:
+        monkeypatch.setattr(measures.machine, measure, lambda *_: usage)
+        return (measures.memory() if measure == "memory" else measures.disk(runtime)).status
+
+    assert (status(within), status(beyond)) == ("pass", "warn")
+
+
+@pytest.mark.parametrize(
+    ("hits", "misses", "status"), [(69, 31, "warn"), (71, 29, "pass"), (0, 99, "pass")]
+)
+def test_a_low_hit_rate_is_a_warning_once_there_were_enough_reads(hits, misses, status):
+    namespace = NamespaceStats("n", hits=hits, shared_hits=0, misses=misses, fills=0)
+    stats = CacheStats("wal", {"n": namespace}, 0, 0, 0, None, 0, 1.0)
+    runtime = SimpleNamespace(cache=SimpleNamespace(stats=lambda **_: stats))
+
+    assert measures.hit_rate(runtime).status == status
+
+
+@pytest.mark.parametrize(
+    ("slow", "failed", "status"), [(50, 0, "pass"), (51, 0, "warn"), (0, 1, "pass"), (0, 2, "warn")]
+)
+def test_slow_and_failed_statements_are_a_warning(slow, failed, status):
+    slot = Slot(0.0, 300, slow_count=slow)
+    series = Series(Statement("f", "SELECT 1", "select"), "", "")
+    slot.tally(series.key, series).buckets[1] = 100
+    slot.tallies[series.key][1].errors["Unavailable"] = failed
+    runtime = SimpleNamespace(monitor=SimpleNamespace(window=lambda _: slot))
+
+    assert measures.statements(runtime).status == status
+
+
+@pytest.mark.parametrize(
+    ("hours", "proven_days", "status"),
+    [(25, 7, "pass"), (27, 7, "warn"), (25, 9, "warn"), (25, None, "warn"), (None, None, "pass")],
+)
+def test_old_and_unproven_backups_are_a_warning(hours, proven_days, status):
+    now = dt.datetime.now(dt.UTC)
+    made = []
+    if hours is not None:
+        drill = None
+        if proven_days is not None:
+            drill = SimpleNamespace(at=(now - dt.timedelta(days=proven_days)).isoformat())
+        manifest = SimpleNamespace(started_at=(now - dt.timedelta(hours=hours)).isoformat())
+        made = [SimpleNamespace(manifest=manifest, drill=drill, verified=drill is not None)]
+    runtime = SimpleNamespace(
+        backup=SimpleNamespace(all=lambda: made), settings=Settings(_env_file=None)
+    )
+
+    assert measures.backups(runtime).status == status
 
 
 def test_answers_of_the_api_are_timed_and_probes_are_not(runtime):
