@@ -478,10 +478,28 @@ def test_the_key_and_the_prompt_are_nowhere(
         model_server.forget()
 
     everything = "\n".join(
-        [*told, caplog.text, repr(llm.calls()), repr(llm.providers), repr(llm._models)]
+        [*told, caplog.text, repr(llm.calls()), repr(llm.providers), repr(llm._clients._open)]
     )
     assert KEY not in everything
     assert prompt not in everything
+
+
+def test_text_that_cannot_be_sent_is_bad_input(llm: Gateway) -> None:
+    with pytest.raises(BadInput, match="no text that can be sent"):
+        llm.complete("half a pair: \ud800", **NARROW)
+    assert llm.outcomes == ["failed"]
+
+
+def test_an_answer_that_was_cut_off_is_marked_and_not_kept(
+    llm: Gateway, model_server: ModelServer
+) -> None:
+    model_server.script(Answer("Once up", finish="length"), Answer("Once upon a time"))
+
+    first = llm.complete("?", cache=True, **NARROW)
+    second = llm.complete("?", cache=True, **NARROW)
+
+    assert (first.text, first.truncated) == ("Once up", True)
+    assert (second.text, second.truncated, second.cached) == ("Once upon a time", False, False)
 
 
 def test_asking_needs_a_type_with_a_schema(llm: Gateway) -> None:

@@ -332,7 +332,7 @@ def test_a_caller_that_is_interrupted_is_cancelled(
         future.cancel()
         raise KeyboardInterrupt
 
-    llm._model(llm.providers.choose(OWN))
+    llm._clients.of(llm.providers.choose(OWN))
     monkeypatch.setattr(llm._loop, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         llm.complete("a question", **ASK)

@@ -86,6 +86,8 @@ class Asking:
         self.deadline = deadline
         self.loop = loop
         self.prices = prices
+        self.truncated = False
+        """Whether the last answer was cut off at the limit of tokens."""
         self.talk = Talk(
             model,
             question.turns,
@@ -192,7 +194,8 @@ class Asking:
         if not isinstance(error, Transient):
             return False
         if error.after_seconds is not None:
-            return error.after_seconds if error.after_seconds < self.deadline.left else False
+            wait = max(0.0, error.after_seconds)
+            return wait if wait < self.deadline.left else False
         return self.deadline.left > FIRST_WAIT_SECONDS
 
     def _tried(self, work: Callable[[], R]) -> R:
@@ -210,6 +213,7 @@ class Asking:
         """Write down what a reply took; raises `ModelRefused`."""
         told = reply.tokens
         self._spend(told or self.question.tokens + Tokens(output=estimated([reply.text])))
+        self.truncated = reply.truncated
         if reply.refused:
             raise refusal(self.chosen)
 

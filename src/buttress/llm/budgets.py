@@ -45,7 +45,7 @@ class Budgets:
             for (app, person), limit in limits.items():
                 used = total(spent, app, person)
                 if used + cost > limit or used >= limit:
-                    raise _spent(app, person, limit, used, today + timedelta(days=1), now)
+                    raise _spent(whose(app, person), limit, used, cost, now)
             entry.reserved = cost
 
     def _limits(self, entry: Entry) -> dict[tuple[str | None, str | None], Decimal]:
@@ -66,6 +66,11 @@ def limit_of(limits: Mapping[str, float], name: str) -> float | None:
     return limits.get(name, limits.get(EVERY_OTHER))
 
 
+def whose(app: str | None, person: str | None) -> str:
+    """Of whom a limit is, as an error tells it."""
+    return f"app {app!r}" if app else "this person" if person else "this deployment"
+
+
 def total(spent: Spent, app: str | None, person: str | None) -> Decimal:
     """What an app, a person, or both None all, have spent."""
     return sum(
@@ -78,18 +83,11 @@ def total(spent: Spent, app: str | None, person: str | None) -> Decimal:
     )
 
 
-def _spent(
-    app: str | None,
-    person: str | None,
-    limit: Decimal,
-    used: Decimal,
-    resets_at: datetime,
-    now: datetime,
-) -> BudgetSpent:
-    whose = f"app {app!r}" if app else "this person" if person else "this deployment"
+def _spent(whose: str, limit: Decimal, used: Decimal, cost: Decimal, now: datetime) -> BudgetSpent:
+    resets_at = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     return BudgetSpent(
-        f"the model budget of {whose} for today is {limit} USD, of which {used:.4f} are spent or "
-        "in use",
+        f"the model budget of {whose} for today is {limit} USD: {used:.6f} are spent or in use, "
+        f"and this call may cost {cost:.6f}",
         resets_at=resets_at,
         after_seconds=(resets_at - now).total_seconds(),
         hint=f"It begins anew at {resets_at:%Y-%m-%d %H:%M} UTC; BUTTRESS_LLM__… raises it.",

@@ -54,7 +54,8 @@ class Completion(Generic[T]):
     `id` is that of the row in `buttress_llm_call`; `value` the answer as the type that was asked
     for, None when none was; `cost` in USD, repairs included, None when the price is unknown;
     `attempts` counts the requests that were sent, to other models too. `cached` tells that the
-    answer was given before and kept, `offline` that no model had a part in it.
+    answer was given before and kept, `offline` that no model had a part in it, `truncated` that it
+    was cut off at `max_tokens` or at the model's own limit.
     """
 
     id: UUID
@@ -67,6 +68,7 @@ class Completion(Generic[T]):
     attempts: int
     cached: bool = False
     offline: bool = False
+    truncated: bool = False
 
 
 def conversation(prompt: Prompt, system: str | None) -> tuple[Message, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from buttress.errors import (
+    BadInput,
     ButtressError,
     ConfigurationError,
     ModelRefused,
@@ -35,6 +36,9 @@ def translated(error: Exception, chosen: Chosen) -> ButtressError:
 
     if isinstance(error, ButtressError):
         return error
+    if isinstance(error, UnicodeError):
+        hint = "It holds half of a surrogate pair; replace that."
+        return BadInput("the prompt is no text that can be sent", hint=hint)
     if isinstance(error, theirs.ModelQuotaExceededError):
         hint = "Look at the account's plan and billing at the provider."
         return ModelUnavailable(f"the account at {_said(error, chosen)} is used up", hint=hint)

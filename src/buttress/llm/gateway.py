@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
-import threading
 import time
 from collections.abc import Generator, Sequence
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -18,6 +15,7 @@ from buttress.llm import answers, offline
 from buttress.llm.asking import Asking, Question
 from buttress.llm.books import Books
 from buttress.llm.budgets import Budgets
+from buttress.llm.clients import Clients
 from buttress.llm.completion import Completion, Prompt, conversation
 from buttress.llm.deadline import Deadline
 from buttress.llm.entry import Entry
@@ -29,19 +27,16 @@ from buttress.llm.providers import OFFLINE, Chosen, Providers
 from buttress.llm.shape import Misfit, Shape
 from buttress.llm.streams import AsyncStream, Reader, Stream
 from buttress.llm.usage import Group, UsageRow, usage
-from buttress.llm.wire import Options, enter, open_model
+from buttress.llm.wire import Options, load
 from buttress.settings import LLMSettings
 from buttress.telemetry import collectors
 
 if TYPE_CHECKING:
-    from pydantic_ai.models import Model
-
     from buttress.db.database import Database
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-OPEN_SECONDS = 10.0
 NEXT = (ModelUnavailable, ConfigurationError, NotFound)
 """What makes the next model be asked; a refusal, or an answer that does not fit, does not."""
 
@@ -75,9 +70,7 @@ class LLM:
         self._books = Books(self._ledger, self._metrics)
         self._budgets = Budgets(settings, self._ledger)
         self._loop = Loop()
-        self._clients = AsyncExitStack()
-        self._models: dict[tuple[int, Chosen], Model] = {}
-        self._opening = threading.Lock()
+        self._clients = Clients(self._loop)
 
     def __enter__(self) -> Self:
         collectors.append(self._metrics)
@@ -90,7 +83,7 @@ class LLM:
         """End what is under way, which counts as cancelled, and close the connections."""
         if self._metrics in collectors:
             collectors.remove(self._metrics)
-        self._loop.close(self._clients.aclose)
+        self._clients.close()
         self._books.close()
 
     @overload
@@ -176,6 +169,8 @@ class LLM:
         turns = conversation(prompt, system)
         question = Question(turns, purpose, options, shape=shape, cache=cache)
         names = self._names(model, fallback)
+        if names != [OFFLINE]:
+            load()
         deadline = Deadline(deadline_seconds or self.settings.deadline_seconds)
         for place, name in enumerate(names):
             remaining = len(names) - place
@@ -275,14 +270,17 @@ class LLM:
             if key and (kept := self._kept(key, question)):
                 entry.outcome = "cached"
                 return self._completion(entry, question, *kept)
-            text, value = self._asking(chosen, question, entry, deadline).complete()
-            if key:
+            asking = self._asking(chosen, question, entry, deadline)
+            text, value = asking.complete()
+            if key and not asking.truncated:
                 answers.keep(self._ledger.database, key, text)
-            return self._completion(entry, question, text, value)
+            return self._completion(entry, question, text, value, truncated=asking.truncated)
 
     def _pieces(
         self, names: Sequence[str], question: Question, seconds: float, reader: Reader
     ) -> Generator[str, None, Completion[None]]:
+        if names != [OFFLINE]:
+            load()
         deadline = Deadline(seconds)
         for place, name in enumerate(names):
             remaining = len(names) - place
@@ -303,8 +301,9 @@ class LLM:
             return completion
         with self._books.entry(name, question.purpose) as entry:
             chosen = self.providers.choose(name)
-            text = yield from self._asking(chosen, question, entry, deadline).stream(reader)
-            return self._completion(entry, question, text, None)
+            asking = self._asking(chosen, question, entry, deadline)
+            text = yield from asking.stream(reader)
+            return self._completion(entry, question, text, None, truncated=asking.truncated)
 
     def _asking(
         self, chosen: Chosen, question: Question, entry: Entry, deadline: Deadline
@@ -314,7 +313,7 @@ class LLM:
         return Asking(
             question,
             chosen,
-            self._model(chosen),
+            self._clients.of(chosen),
             entry=entry,
             deadline=deadline,
             loop=self._loop,
@@ -326,16 +325,6 @@ class LLM:
             text, value = offline.answer(question.purpose, question.turns, question.shape)
             entry.outcome = "offline"
             return self._completion(entry, question, text, value)
-
-    def _model(self, chosen: Chosen) -> Model:
-        """The client of a model, opened once in a process."""
-        place = (os.getpid(), chosen)
-        with self._opening:
-            if place not in self._models:
-                model = open_model(chosen)
-                self._loop.run(enter(self._clients, model), seconds=OPEN_SECONDS)
-                self._models[place] = model
-            return self._models[place]
 
     def _key(self, chosen: Chosen, question: Question) -> str:
         return answers.key_of(
@@ -352,7 +341,7 @@ class LLM:
             return None
 
     def _completion(
-        self, entry: Entry, question: Question, text: str, value: Any
+        self, entry: Entry, question: Question, text: str, value: Any, *, truncated: bool = False
     ) -> Completion[Any]:
         return Completion(
             id=entry.id,
@@ -365,6 +354,7 @@ class LLM:
             attempts=question.attempts,
             cached=entry.outcome == "cached",
             offline=entry.outcome == "offline",
+            truncated=truncated,
         )
 
     @staticmethod

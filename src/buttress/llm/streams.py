@@ -7,6 +7,7 @@ import contextvars
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Self
 
@@ -201,7 +202,7 @@ class AsyncStream(AsyncIterator[str]):
         stream = self._stream = self._open()
 
         def give(piece: str | BaseException | None) -> None:
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # the loop is closed: nobody waits for it
                 loop.call_soon_threadsafe(pieces.put_nowait, piece)
 
         self._thread = threading.Thread(

@@ -45,6 +45,12 @@ class Reply:
     message: ModelResponse | None = None
 
 
+def load() -> None:
+    """Import what every call needs, so that no call's deadline pays for it."""
+    import pydantic_ai.models.openai
+    import pydantic_ai.providers.openai_compatible  # noqa: F401  # importing is all
+
+
 def open_model(chosen: Chosen) -> Model:
     """The client of a model; raises `ConfigurationError` when its package is not installed."""
     try:
