@@ -15,6 +15,7 @@ import pytest
 from buttress.db.database import Database
 from buttress.db.embedded import Servers
 from buttress.db.migrations import upgrade
+from buttress.jobs.tables import install as install_jobs
 from cache_world import World, databases, fresh
 from llm_world import one_database
 
@@ -38,10 +39,30 @@ def foundation(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str | Path]:
     """A database with the foundation's revisions, to be cloned: its name, or SQLite's file."""
+    with to_be_cloned(request, tmp_path_factory, lambda database: upgrade(database, [])) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def jobs_foundation(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str | Path]:
+    """A database with the tables of jobs, to be cloned."""
+    with to_be_cloned(request, tmp_path_factory, install_jobs) as made:
+        yield made
+
+
+@contextmanager
+def to_be_cloned(
+    request: pytest.FixtureRequest,
+    folders: pytest.TempPathFactory,
+    prepare: Callable[[Database], object],
+) -> Iterator[str | Path]:
+    """A prepared database: its name, or SQLite's file."""
     if request.config.getoption("--backend") == "sqlite":
-        file = tmp_path_factory.mktemp("foundation") / "foundation.db"
+        file = folders.mktemp("foundation") / "foundation.db"
         with closing(Database(f"sqlite:///{file}")) as database:
-            upgrade(database, [])
+            prepare(database)
         yield file
         return
     servers: Servers = request.getfixturevalue("servers")
@@ -49,14 +70,14 @@ def foundation(
     with psycopg.connect(servers.postgres_url("postgres", "postgres"), autocommit=True) as admin:
         admin.execute(f"create database {name} owner buttress_owner strategy file_copy")
         with closing(Database(servers.postgres_url("owner", name))) as database:
-            upgrade(database, [])
+            prepare(database)
         yield name
         admin.execute(f"drop database {name} with (force)")
 
 
 @contextmanager
 def cloned(foundation: str | Path, servers: Callable[[], Servers], folder: Path) -> Iterator[str]:
-    """URL of a database of its own that has the foundation's tables, as its owner."""
+    """URL of a database of its own that is as the other was, connecting as its owner."""
     if isinstance(foundation, Path):
         yield f"sqlite:///{shutil.copy(foundation, folder / 'foundation.db')}"
         return
@@ -76,6 +97,15 @@ def foundation_url(
 ) -> Iterator[str]:
     """That of one test."""
     with cloned(foundation, lambda: request.getfixturevalue("servers"), tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def jobs_url(
+    request: pytest.FixtureRequest, jobs_foundation: str | Path, tmp_path: Path
+) -> Iterator[str]:
+    """URL of a database of one test that has the tables of jobs."""
+    with cloned(jobs_foundation, lambda: request.getfixturevalue("servers"), tmp_path) as url:
         yield url
 
 

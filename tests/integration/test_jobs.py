@@ -91,11 +91,10 @@ def returns_an_object() -> object:
 
 
 @pytest.fixture
-def database(backend_url: str) -> Iterator[Database]:
+def database(jobs_url: str) -> Iterator[Database]:
     told.clear()
     gate.clear()
-    database = Database(backend_url)
-    install(database)
+    database = Database(jobs_url)
     with database.connection() as connection:
         connection.execute(text("CREATE TABLE booked (what text)"))
     yield database

@@ -56,10 +56,9 @@ def large_step(characters: int) -> int:
 
 
 @pytest.fixture
-def database(backend_url: str) -> Iterator[Database]:
+def database(jobs_url: str) -> Iterator[Database]:
     times.clear()
-    with closing(Database(backend_url)) as database:
-        install(database)
+    with closing(Database(jobs_url)) as database:
         with database.connection() as connection:
             connection.execute(text("CREATE TABLE kept (what text)"))
         yield database

@@ -15,7 +15,6 @@ from buttress.app import App
 from buttress.db.database import Database
 from buttress.errors import BadInput, Conflict, NotFound, Unavailable
 from buttress.jobs import Job, JobFailed, Jobs
-from buttress.jobs.tables import install
 from buttress.jobs.worker import Worker
 
 app = App("farm", title="Farm")
@@ -105,12 +104,11 @@ def uprooted(session: Session) -> int:
 
 
 @pytest.fixture
-def database(backend_url: str) -> Iterator[Database]:
+def database(jobs_url: str) -> Iterator[Database]:
     told.clear()
     gate.clear()
     failing.clear()
-    database = Database(backend_url)
-    install(database)
+    database = Database(jobs_url)
     with database.connection() as connection:
         connection.execute(text("CREATE TABLE planted (what text)"))
     yield database

@@ -14,7 +14,6 @@ from buttress.db.database import Database
 from buttress.errors import BadInput, ConfigurationError, Conflict, NotFound
 from buttress.jobs import Job, Jobs, Queue
 from buttress.jobs.queues import declared_queues
-from buttress.jobs.tables import install
 from buttress.jobs.worker import Worker
 
 app = App("post", title="Post")
@@ -50,13 +49,12 @@ def note(number: int) -> int:
 
 
 @pytest.fixture
-def jobs(backend_url: str) -> Iterator[Jobs]:
+def jobs(jobs_url: str) -> Iterator[Jobs]:
     global most
     begun.clear()
     order.clear()
     most = 0
-    with closing(Database(backend_url)) as database:
-        install(database)
+    with closing(Database(jobs_url)) as database:
         with Jobs(database, lambda: app.jobs, lambda: app.queues) as jobs:
             yield jobs
 

@@ -18,7 +18,6 @@ from buttress.db.database import Database
 from buttress.errors import ConfigurationError
 from buttress.jobs import Job, Jobs
 from buttress.jobs.schedules import is_second_time
-from buttress.jobs.tables import install
 from buttress.jobs.worker import Worker
 from integration import jobs_world
 
@@ -32,10 +31,9 @@ def tick() -> None:
 
 
 @pytest.fixture
-def database(backend_url: str) -> Iterator[Database]:
+def database(jobs_url: str) -> Iterator[Database]:
     ticks.clear()
-    with closing(Database(backend_url)) as database:
-        install(database)
+    with closing(Database(jobs_url)) as database:
         yield database
 
 
