@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from buttress.cli import apps, backup, jobs, llm, migrate, pitr
+from buttress.cli import apps, audit, backup, jobs, llm, migrate, people, pitr
 from buttress.cli.check import check
 from buttress.cli.context import err, out, plain
 from buttress.cli.cutover import cutover
@@ -39,6 +39,8 @@ cli.command()(demo)
 cli.command()(worker)
 cli.add_typer(migrate.app, name="migrate")
 cli.add_typer(apps.app, name="apps")
+cli.add_typer(people.app, name="people")
+cli.add_typer(audit.app, name="audit")
 cli.add_typer(backup.app, name="backup")
 cli.add_typer(jobs.app, name="jobs")
 cli.add_typer(llm.app, name="llm")

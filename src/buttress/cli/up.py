@@ -187,12 +187,12 @@ def application(runtime: Runtime) -> ASGIApp:
 def first_link(runtime: Runtime) -> str | None:
     """The address by which the first admin signs up, None once there is one."""
     from buttress.access import links, people
+    from buttress.cli.people import link
 
     with runtime.session() as session:
         if people.any_admin(session):
             return None
-        secret = links.for_first_admin(session)
-    return f"{runtime.settings.access.base_url or address(runtime.settings)}/sign-in/link/{secret}"
+        return link(runtime.settings, links.for_first_admin(session))
 
 
 def address(settings: Settings) -> str:
