@@ -54,9 +54,11 @@ def jobs(jobs_url: str) -> Iterator[Jobs]:
     begun.clear()
     order.clear()
     most = 0
-    with closing(Database(jobs_url)) as database:
-        with Jobs(database, lambda: app.jobs, lambda: app.queues) as jobs:
-            yield jobs
+    with (
+        closing(Database(jobs_url)) as database,
+        Jobs(database, lambda: app.jobs, lambda: app.queues) as jobs,
+    ):
+        yield jobs
 
 
 def test_a_queue_does_no_more_at_a_time_than_it_says(jobs: Jobs) -> None:
