@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -22,6 +23,7 @@ from buttress.settings import Given
 from docs.generate import REFERENCE
 from integration.check_cases import FIRES, ON_A_SERVER_OF_ITS_OWN, SILENT
 from integration.check_world import Shared, World
+from integration.test_pgbouncer import PGBOUNCER, pgbouncer
 from own_server import OwnServer, own_server
 
 CHECKS = {check.id: check for check in all_checks()}
@@ -98,6 +100,22 @@ def test_it_fires_at_a_server_that_is_set_up_wrongly(check, world, faulty, sound
     assert wrong is not None
     assert wrong.outcome == CHECKS[check].severity, wrong.text
     assert right is None, right.text
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed")
+def test_pgbouncer_is_noticed_where_the_url_does_not_tell_of_it(world, sound):
+    with pgbouncer(sound.url) as folder:
+        url = f"postgresql://postgres@/postgres?host={quote(str(folder), safe='')}&port=6432"
+        # Start-up options, which it refuses in this mode, would tell of it before the check does.
+        untold = world.at(f"{url}&options=")
+        untold.database.backend._variables = dict
+        told = look(CHECKS["BT-307"], world.at(f"{url}&pgbouncer=true"))
+        found = look(CHECKS["BT-307"], untold)
+
+    assert told is None
+    assert found is not None
+    assert found.outcome == "error", found.text
 
 
 def test_there_are_checks_in_every_group_and_each_says_what_to_do():

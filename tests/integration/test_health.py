@@ -34,6 +34,7 @@ from buttress.db.embedded import Servers
 from buttress.db.migrations import upgrade
 from buttress.db.monitor.slot import Series, Slot
 from buttress.db.monitor.statement import Statement
+from buttress.deployment import prepare
 from buttress.health import Check, Health, measures
 from buttress.health.machine import Usage, memory
 from buttress.health.responses import Responses
@@ -399,6 +400,22 @@ def shape(document: dict) -> object:
     """A document without its times."""
     checks = document.get("checks", {})
     return document["status"], {name: (c["status"], c["detail"]) for name, c in checks.items()}
+
+
+def test_sqlite_is_asked_the_same(sqlite_url, servers, tmp_path):
+    settings = Settings(
+        _env_file=None, database_url=sqlite_url, redis_url=servers.valkey_url, home=tmp_path
+    )
+    with Runtime(settings) as runtime:
+        prepare(runtime.owner_database, [])
+        assert ready(runtime)[0] == 200
+        answer = json.loads(runtime.health.answer("/health/detailed", permitted=True).body)
+
+    assert answer["checks"]["database"]["detail"].startswith("SQLite 3.")
+    assert answer["checks"]["jobs"]["detail"] == "0 waiting, 0 running, 0 workers"
+    assert {name for name, found in answer["checks"].items() if found["status"] != "pass"} == {
+        "jobs"
+    }
 
 
 def test_head_is_answered_for_probes_that_send_it(runtime):

@@ -53,7 +53,7 @@ def answering(answers: dict[str, tuple[int, object]]) -> Iterator[tuple[str, lis
             pass
 
     with HTTPServer(("127.0.0.1", 0), Answering) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_port}", tokens
