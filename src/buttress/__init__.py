@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from buttress.app import App
     from buttress.cache import Cache
+    from buttress.contracts import Contract, Violation
     from buttress.db.base import Base
     from buttress.db.database import Database
     from buttress.errors import ButtressError
+    from buttress.files import Files
     from buttress.mover import move
     from buttress.mover.report import MoveReport
     from buttress.runtime import Runtime
@@ -24,10 +26,13 @@ __all__ = [
     "Base",
     "ButtressError",
     "Cache",
+    "Contract",
     "Database",
+    "Files",
     "MoveReport",
     "Runtime",
     "Settings",
+    "Violation",
     "move",
 ]
 
@@ -36,10 +41,13 @@ _HOMES = {
     "Base": "buttress.db.base",
     "ButtressError": "buttress.errors",
     "Cache": "buttress.cache",
+    "Contract": "buttress.contracts",
     "Database": "buttress.db.database",
+    "Files": "buttress.files",
     "MoveReport": "buttress.mover.report",
     "Runtime": "buttress.runtime",
     "Settings": "buttress.settings",
+    "Violation": "buttress.contracts",
     "move": "buttress.mover",
 }
 

@@ -4,6 +4,7 @@ import datetime as dt
 import io
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Literal
 
 import pandas as pd
@@ -342,3 +343,17 @@ def test_values_are_shown_short_and_visible(text):
     for violation in Never.check([{"a": text}]).violations:
         assert len(violation.value) <= 60
         assert violation.value.isprintable()
+
+
+def test_the_example_of_the_how_to_prints_what_it_says(capsys):
+    page = Path(__file__).parents[2] / "docs" / "howto" / "contracts.md"
+    code, told = page.read_text().split("\nprints\n")
+
+    exec(_indented(code), {"__name__": "example"})
+
+    assert capsys.readouterr().out.strip() == _indented(told.partition("A contract is")[0]).strip()
+
+
+def _indented(text):
+    lines = text.splitlines()
+    return "\n".join(line[4:] for line in lines if line.startswith("    ") or not line)
