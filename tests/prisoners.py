@@ -128,3 +128,9 @@ def threads():
     thread.start()
     thread.join()
     return True
+
+
+def parse(file):
+    from xml.etree import ElementTree
+
+    return len(ElementTree.parse(file).getroot().text)

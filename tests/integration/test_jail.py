@@ -5,14 +5,16 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 import pytest
 
 import prisoners
-from buttress.errors import BadInput, ConfigurationError, Refused
+from buttress.errors import BadInput, ConfigurationError, Refused, Unavailable
 from buttress.jail import isolation, jailed
 from buttress.jail.keeper import keeper
 from buttress.jail.seccomp import MACHINES, filter_code
@@ -123,6 +125,48 @@ def test_nothing_can_be_read_written_or_removed_but_the_file_given(tmp_path):
 
 
 @linux
+def test_code_can_be_read_and_what_lies_beside_it_cannot(tmp_path, monkeypatch):
+    (tmp_path / "package").mkdir()
+    for name in (".env", "module.py", "package/__init__.py", "package/words.txt"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "data.db").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def read(name):
+        return jailed(prisoners.attempt, "read", str(tmp_path / name))
+
+    assert [read(name) for name in ("module.py", "package/__init__.py", "package/words.txt")] == [
+        "done"
+    ] * 3
+    assert [read(name) for name in (".env", "var/data.db")] == ["PermissionError"] * 2
+    assert jailed(prisoners.attempt, "read", os.__file__) == "done"
+
+
+def test_one_that_never_comes_to_its_turn_is_told(monkeypatch):
+    monkeypatch.setattr("buttress.jail._turns", threading.BoundedSemaphore(1))
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(jailed, prisoners.sleep, 1.0)
+        time.sleep(0.3)
+        with pytest.raises(Unavailable, match=r"its turn within 0\.2 seconds"):
+            jailed(prisoners.add, 1, 1, seconds=0.2)
+        assert running.result() == "awake"
+
+
+@linux
+def test_a_bomb_of_entities_ends_by_itself_or_by_its_limits(tmp_path):
+    bomb = tmp_path / "bomb.xml"
+    lines = [f'<!ENTITY e{n} "{f"&e{n - 1};" * 10 if n else "lol" * 1000}">' for n in range(10)]
+    bomb.write_text(f"<!DOCTYPE x [{''.join(lines)}]><x>&e9;</x>")
+
+    with bomb.open("rb") as file:
+        error = refused(prisoners.parse, file=file, memory_bytes=200_000_000, cpu_seconds=2)
+
+    assert error.cause in ("error", "memory", "cpu")
+
+
+@linux
 def test_the_environment_is_empty_and_threads_are_allowed(monkeypatch):
     monkeypatch.setenv("BUTTRESS_CANARY", "secret")
 
@@ -205,8 +249,6 @@ def test_the_filter_jumps_only_to_its_own_instructions():
 
 
 def test_many_threads_may_call_at_once():
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(lambda n: jailed(prisoners.add, n, 1), range(40))) == list(
             range(1, 41)

@@ -10,21 +10,21 @@ longer. Arguments and results travel as msgpack.
 from __future__ import annotations
 
 import fcntl
-import functools
 import math
 import os
 import signal
 import socket
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import IO, Any, TypeVar, overload
 
 import msgspec
 
 from buttress.errors import BadInput, ConfigurationError, Refused, Unavailable
+from buttress.jail.code import code_folders
 from buttress.jail.keeper import keeper
 from buttress.jail.wire import Answer, Arguments, Ended, Request, TooLong, receive, send
 
@@ -34,6 +34,8 @@ MEMORY_BYTES = 512_000_000
 RESULT_BYTES = 64_000_000
 END_SECONDS = 2.0
 """How long a killed child may take to be gone."""
+
+_turns = threading.BoundedSemaphore(max(os.cpu_count() or 1, 2))
 
 T = TypeVar("T")
 
@@ -101,11 +103,14 @@ def jailed(
         (`result`): `error.cause` is that word.
     BadInput
         As the function raised it.
+    Unavailable
+        Too many others ran all that time, or the machine has no room for another process.
     ConfigurationError
         The function cannot be imported in the jail.
     """
     deadline = time.monotonic() + seconds
     with ExitStack() as exits:
+        exits.enter_context(_turn(seconds))
         talk, theirs = _pair(exits)
         status, told = _pair(exits)
         descriptors = [theirs.fileno(), told.fileno()]
@@ -231,6 +236,10 @@ def _unpacked(answer: Answer, into: Any, limits: _Limits) -> Any:
             )
         case "output":
             raise _too_much_output(limits)
+        case "no room":
+            raise Unavailable(
+                f"{limits.name} cannot be started: {answer.text}", hint="Try again later."
+            )
         case "missing":
             raise ConfigurationError(f"{limits.name} cannot be imported in the jail: {answer.text}")
         case "error":
@@ -262,7 +271,7 @@ def _request(
         module=module,
         function=name,
         path=[path for path in sys.path if path],
-        readable=list(_readable(tuple(sys.path), module)),
+        readable=list(code_folders(tuple(sys.path))),
         memory_bytes=memory_bytes,
         cpu_seconds=max(math.ceil(cpu_seconds), 1),
         result_bytes=result_bytes,
@@ -270,15 +279,17 @@ def _request(
     )
 
 
-@functools.lru_cache
-def _readable(path: tuple[str, ...], module: str) -> tuple[str, ...]:
-    """Where code lies; not the folder the process was started in, which holds data and `.env`."""
-    here = Path.cwd()
-    folders = [Path(one) for one in path if one and Path(one).resolve() != here]
-    source = getattr(sys.modules.get(module), "__file__", None)
-    if source is not None:
-        folders.append(Path(source).parent)
-    return tuple(str(one) for one in (*folders, Path(sys.prefix), Path(sys.base_prefix)))
+@contextmanager
+def _turn(seconds: float) -> Iterator[None]:
+    """Children run as many at a time as there are processors: each may take all its memory."""
+    if not _turns.acquire(timeout=seconds):
+        raise Unavailable(
+            f"no parser came to its turn within {seconds:g} seconds", hint="Try again later."
+        )
+    try:
+        yield
+    finally:
+        _turns.release()
 
 
 def _pair(exits: ExitStack) -> tuple[socket.socket, socket.socket]:

@@ -13,9 +13,10 @@ VERSION, PATH_BENEATH = 1, 1
 READ_FILE, READ_FOLDER, WRITE_FILE = 1 << 2, 1 << 3, 1 << 1
 
 SYSTEM = (
-    "/usr", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d",
-    "/etc/fonts", "/etc/localtime", "/etc/mime.types", "/dev/urandom", "/dev/zero",
-    "/sys/devices/system/cpu", "/nix/store", "/opt/homebrew",
+    "/lib", "/lib64", "/lib32", "/usr/lib", "/usr/lib64", "/usr/lib32", "/usr/share",
+    "/usr/local/lib", "/usr/local/share", "/nix/store", "/etc/ld.so.cache", "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d", "/etc/fonts", "/etc/localtime", "/etc/mime.types", "/dev/urandom",
+    "/dev/zero", "/sys/devices/system/cpu",
 )  # fmt: skip
 """Libraries, fonts and time zones. Not /proc: the environment of other processes is in there."""
 

@@ -74,10 +74,8 @@ class Keeper:
         file = descriptors[2] if request.with_file else None
         sys.path[:] = request.path
         try:
-            failure = _imported(request)
-            if failure is None:
-                self._fork(request, talk, status, file)
-            else:
+            failure = _imported(request) or self._fork(request, talk, status, file)
+            if failure is not None:
                 with suppress(OSError):
                     send(talk, failure)
                 status.close()
@@ -89,10 +87,14 @@ class Keeper:
 
     def _fork(
         self, request: Request, talk: socket.socket, status: socket.socket, file: int | None
-    ) -> None:
+    ) -> Answer | None:
+        """Why there is no child, or None."""
         rules = self._rules_for(request)
         keeper = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            return Answer("no room", text=str(error.strerror))
         if pid == 0:
             signal.set_wakeup_fd(-1)
             for one in (signal.SIGCHLD, signal.SIGINT):
@@ -101,6 +103,7 @@ class Keeper:
             live(request, talk, file, rules, keeper)
         self.children[pid] = status
         self._selector.register(status, selectors.EVENT_READ, pid)
+        return None
 
     def _rules_for(self, request: Request) -> int | None:
         readable = tuple(request.readable)

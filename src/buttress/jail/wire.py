@@ -42,7 +42,7 @@ class Arguments(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True):
     """What a child says: the function's value, or how it failed."""
 
-    kind: Literal["value", "bad input", "error", "memory", "output", "missing"]
+    kind: Literal["value", "bad input", "error", "memory", "output", "missing", "no room"]
     value: Any = None
     text: str = ""
     hint: str | None = None
