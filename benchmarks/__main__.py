@@ -14,7 +14,18 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import backup, cache, dashboards, failover, imports, jobs, monitor, move, pool
+from benchmarks import (
+    backup,
+    cache,
+    dashboards,
+    failover,
+    health,
+    imports,
+    jobs,
+    monitor,
+    move,
+    pool,
+)
 from buttress.db.embedded import Servers, start_servers
 
 PAGE = Path("docs/reference/benchmarks.md")
@@ -33,6 +44,7 @@ PARTS: dict[str, Callable[[Servers, bool], list[str]]] = {
     "jobs": jobs.lines,
     "backup": backup.lines,
     "failover": failover.lines,
+    "health": health.lines,
 }
 
 
