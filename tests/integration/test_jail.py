@@ -240,6 +240,33 @@ def test_the_jail_holds_for_an_ordinary_user_too():
     pytest.skip(f"no interpreter that others may run: {done.stderr[-200:]}")
 
 
+@linux
+def test_the_jail_holds_where_a_container_forbids_namespaces():
+    """As Docker does: the call `unshare` fails for this process and all it starts."""
+    program = (
+        "import ctypes, json, platform\n"
+        "from buttress.jail import seccomp, system\n"
+        "number = seccomp.MACHINES[platform.machine()][1]['unshare']\n"
+        "one = seccomp._one\n"
+        "code = one(0x20, 0) + one(0x15, number, no=1) + one(6, 0x50001) + one(6, 0x7FFF0000)\n"
+        "filter = seccomp._Program(4, code)\n"
+        "assert system.prctl(system.NO_NEW_PRIVILEGES, 1) == 0\n"
+        "assert system.prctl(22, 2, ctypes.addressof(filter)) == 0\n"
+        "from buttress.jail import isolation, jailed\n"
+        f"import sys; sys.path.append({str(Path(prisoners.__file__).parent)!r})\n"
+        "import prisoners\n"
+        "tried = [jailed(prisoners.attempt, *what) for what in (\n"
+        "    ('connect', '127.0.0.1', 22), ('datagram', '127.0.0.1', 53), ('read', '/etc/passwd'))]\n"
+        "print(json.dumps([sorted(isolation()), *tried]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+    held, *attempts = msgspec.json.decode(done.stdout)
+    assert held == ["files", "memory", "system calls"]
+    assert attempts == ["PermissionError"] * 3
+
+
 def test_the_filter_jumps_only_to_its_own_instructions():
     for machine in MACHINES:
         code = filter_code(machine, 4711)

@@ -112,16 +112,17 @@ class Keeper:
         return self._rules[readable]
 
     def _reap(self) -> None:
-        while self.children:
-            with suppress(ChildProcessError):
-                ended = _peek()
-                if ended is None:
+        with suppress(ChildProcessError):
+            while self.children:
+                if hasattr(os, "waitid"):
+                    ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                    if ended is None:
+                        return
+                    kill(ended.si_pid)  # what it left running; its number is not free yet
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+                if not pid:
                     return
-                kill(ended)  # what it may have left running; its number is not free yet
-                _, status, usage = os.wait4(ended, 0)
-                self._tell(ended, status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
-                continue
-            return
+                self._tell(pid, status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
 
     def _tell(self, pid: int, status: int, seconds: float, peak: int) -> None:
         to = self.children.pop(pid)
@@ -140,12 +141,6 @@ def kill(pid: int) -> None:
     for end in (os.killpg, os.kill):
         with suppress(ProcessLookupError, PermissionError):
             end(pid, signal.SIGKILL)
-
-
-def _peek() -> int | None:
-    """A child that has ended and is not reaped yet."""
-    found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    return None if found is None else found.si_pid
 
 
 def _imported(request: Request) -> Answer | None:
