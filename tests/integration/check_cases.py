@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from buttress.health.machine import Usage
 from buttress.settings import (
+    AccessSettings,
     BackupSettings,
     HealthSettings,
     JobSettings,
@@ -63,11 +64,12 @@ FIRES: dict[str, Case] = {
     "BT-111": patched("buttress.health.machine.disk", lambda _: Usage(90, 100)),
     "BT-201": plain(host="0.0.0.0"),
     "BT-202": plain(host="0.0.0.0", monitor=MonitorSettings(metrics=True)),
-    "BT-203": plain(host="::"),
+    "BT-203": plain(access=AccessSettings(base_url="http://shop.example.com")),
     "BT-204": streamlit_file("[server]\nenableXsrfProtection = false\n"),
     "BT-205": given(STREAMLIT_SERVER_MAX_UPLOAD_SIZE="5"),
     "BT-206": health_of("short"),
     "BT-207": plain(host="0.0.0.0"),
+    "BT-208": plain(access=AccessSettings(trusted_proxies="10.0.0.5, 0.0.0.0/0")),
     "BT-301": plain(),
     "BT-302": server_says(server_version_num="140010"),
     "BT-303": plain(database_url=f"{REMOTE}?sslmode=require"),
@@ -176,11 +178,12 @@ SILENT: dict[str, Case] = {
     "BT-111": patched("buttress.health.machine.disk", lambda _: Usage(84, 100)),
     "BT-201": plain(),
     "BT-202": plain(monitor=MonitorSettings(metrics=True)),
-    "BT-203": plain(host="localhost"),
+    "BT-203": plain(access=AccessSettings(base_url="https://shop.example.com")),
     "BT-204": streamlit_file("[server]\nenableXsrfProtection = true\n"),
     "BT-205": given(STREAMLIT="5"),
     "BT-206": health_of("x" * 24),
     "BT-207": plain(host="0.0.0.0", health=HealthSettings(drain_seconds=5)),
+    "BT-208": plain(access=AccessSettings(trusted_proxies="10.0.0.0/8, ::1")),
     "BT-301": sql(),
     "BT-302": sql(),
     "BT-303": plain(

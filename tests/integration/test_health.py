@@ -330,6 +330,9 @@ def test_details_hold_every_measure_with_its_threshold_and_history(runtime):
         ("development", "::1", {}, True),
         ("development", "10.0.0.7", {}, False),
         ("development", "127.0.0.1", {"x-forwarded-for": "10.0.0.7"}, False),
+        ("development", "127.0.0.1", {"host": "evil.example:8501"}, False),
+        ("development", "127.0.0.1", {"host": "localhost:8501"}, True),
+        ("development", "127.0.0.1", {"host": "[::1]:8501"}, True),
         ("development", "", {}, False),
         ("production", "127.0.0.1", {}, False),
         ("production", "10.0.0.7", {"authorization": "Bearer open-sesame"}, True),
@@ -345,13 +348,14 @@ def test_details_are_for_this_machine_in_development_and_for_the_token(
     assert permitted == health_with("open-sesame", environment).permits(
         authorization=headers.get("authorization", ""),
         client=client,
+        host=headers.get("host", "127.0.0.1:8501"),
         forwarded="x-forwarded-for" in headers,
     )
 
 
 def test_an_empty_token_opens_nothing():
     assert not health_with("", "production").permits(
-        authorization="Bearer ", client="127.0.0.1", forwarded=False
+        authorization="Bearer ", client="127.0.0.1", host="localhost", forwarded=False
     )
 
 

@@ -40,5 +40,6 @@ def is_permitted(runtime: Runtime, request: Request) -> bool:
     return runtime.health.permits(
         authorization=headers.get("authorization", ""),
         client=request.client.host if request.client else "",
+        host=headers.get("host", ""),
         forwarded="x-forwarded-for" in headers or "forwarded" in headers,
     )

@@ -31,5 +31,6 @@ def is_permitted(runtime: Runtime) -> bool:
     return runtime.health.permits(
         authorization=request.headers.get("Authorization", ""),
         client=request.remote_addr or "",
+        host=request.headers.get("Host", ""),
         forwarded="X-Forwarded-For" in request.headers or "Forwarded" in request.headers,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import tomllib
 from collections.abc import Iterator
 
@@ -38,14 +39,16 @@ def public_metrics(facts: Facts) -> str | None:
 
 
 @check(
-    "BT-203", "web", "warning", "API documentation for everybody",
-    cure="Keep the proxy from passing /api/docs and /api/openapi.json on.", deploy=True,
+    "BT-203", "web", "error", "Address not set, or without TLS",
+    cure="Set BUTTRESS_ACCESS__BASE_URL to the https:// address people open.", deploy=True,
 )  # fmt: skip
-def public_docs(facts: Facts) -> str | None:
-    """The description of the API names every route of every app."""
-    if not facts.is_public:
+def base_url(facts: Facts) -> str | None:
+    """Requests under another name are refused once the address is known; without https, sign-ins
+    travel readable and browsers keep their cookie less strictly."""
+    address = facts.settings.access.base_url
+    if address.startswith("https://"):
         return None
-    return f"/api/docs and /api/openapi.json are served on {facts.settings.host}"
+    return f"BUTTRESS_ACCESS__BASE_URL is {address}" if address else "no BUTTRESS_ACCESS__BASE_URL"
 
 
 @check(
@@ -99,3 +102,19 @@ def no_drain(facts: Facts) -> str | None:
     if not facts.is_public or facts.settings.health.drain_seconds:
         return None
     return "BUTTRESS_HEALTH__DRAIN_SECONDS is 0"
+
+
+@check(
+    "BT-208", "web", "error", "Every address is believed to be a proxy",
+    cure="Name the proxies in BUTTRESS_ACCESS__TRUSTED_PROXIES, say 10.0.0.5.",
+)  # fmt: skip
+def trusted_proxies(facts: Facts) -> Iterator[str]:
+    """Who is believed may say where a request came from: limits and the audit log then hold what
+    anybody wrote into a header."""
+    for given in facts.settings.access.trusted_proxies.split(","):
+        try:
+            network = ipaddress.ip_network(given.strip(), strict=False)
+        except ValueError:
+            continue  # the gate refuses it when it starts
+        if network.prefixlen == 0:
+            yield f"{network} is all there are"

@@ -123,19 +123,22 @@ class Health:
                 break
         return document(self, path, self._with_draining(path, findings), permitted=permitted)
 
-    def permits(self, *, authorization: str, client: str, forwarded: bool) -> bool:
+    def permits(self, *, authorization: str, client: str, host: str, forwarded: bool) -> bool:
         """Whether whoever asks may see details.
 
         Those who present `BUTTRESS_HEALTH__TOKEN` as a bearer token, and in development whoever
-        asks from this machine. `forwarded`: the request came through a proxy, whose address says
-        nothing about who asks.
+        asks from this machine under a name of this machine: under any other a page of another site
+        might have asked. `forwarded`: the request came through a proxy, whose address says nothing
+        about who asks.
         """
         settings = self.runtime.settings
         token = settings.health.token.get_secret_value()
         scheme, _, given = authorization.partition(" ")
         if token and scheme.lower() == "bearer":
             return hmac.compare_digest(given.strip().encode(), token.encode())
-        return settings.environment == "development" and not forwarded and _is_loopback(client)
+        if settings.environment != "development" or forwarded:
+            return False
+        return _is_loopback(client) and _is_own_name(host)
 
     def watched(self) -> Iterator[Watched]:
         """Every check there is."""
@@ -187,6 +190,12 @@ def _is_loopback(client: str) -> bool:
         return ipaddress.ip_address(client).is_loopback
     except ValueError:  # a unix socket, or a name
         return False
+
+
+def _is_own_name(host: str) -> bool:
+    """Whether a Host header is an address of this machine, or a name nobody can register."""
+    name = host.rpartition(":")[0] if ":" in host.rpartition("]")[2] else host
+    return "." not in name or _is_loopback(name.strip("[]"))
 
 
 _open: weakref.WeakSet[Health] = weakref.WeakSet()
