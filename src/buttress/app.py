@@ -6,7 +6,7 @@ An app is a package. Importing it costs nothing but this object; its modules `mo
 `pages`, `jobs` and `checks` are imported when a process needs that surface, and register what they
 add:
 
-    @app.api.get("/open")                    # api.py, served under /api/tickets/open
+    @app.api.get("/open")                    # api.py, served under /api/v1/tickets/open
     @app.page("Tickets", icon="inbox")       # pages.py, a page of the workspace
     @app.job                                 # jobs.py, done by workers
     @app.check                               # checks.py, asked by /health/ready
@@ -49,7 +49,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
 
 @dataclass(frozen=True)
 class Route:
-    """One HTTP route; `path` is relative to `/api/<app>`."""
+    """One HTTP route; `path` is relative to `/api/v1/<app>`."""
 
     method: str
     path: str
@@ -159,7 +159,7 @@ class App:
     ----------
     name
         Lower-case identifier of at most 30 characters. It prefixes the app's tables
-        (`tickets_ticket`), its routes (`/api/tickets`) and its pages, and names its branch of
+        (`tickets_ticket`), its routes (`/api/v1/tickets`) and its pages, and names its branch of
         migrations.
     title
         What people call it.

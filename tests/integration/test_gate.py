@@ -128,7 +128,7 @@ def house(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> House:
 @pytest.mark.parametrize(
     "path",
     [
-        "/", "/cache", "/api/docs", "/api/openapi.json", "/metrics", "/_stcore/host-config",
+        "/", "/cache", "/api/v1/docs", "/api/v1/openapi.json", "/metrics", "/_stcore/host-config",
         "/_stcore/metrics", "/media/abc.png", "/static/x.js", "/signing", "/sign-inx", "/healthy",
     ],
 )  # fmt: skip
@@ -291,7 +291,7 @@ def token(house: House, name: str, *permissions: str) -> dict[str, str]:
 def test_a_token_opens_the_api_and_nothing_else(house):
     ours = token(house, "ann", "apps.read")
 
-    assert house.client().get("/api/openapi.json", headers=ours).status_code == 200
+    assert house.client().get("/api/v1/openapi.json", headers=ours).status_code == 200
     assert house.client().get("/", headers=ours).status_code == 401
     assert house.client().get("/_stcore/host-config", headers=ours).status_code == 401
 
@@ -300,7 +300,7 @@ def test_a_token_opens_the_api_and_nothing_else(house):
 def test_what_is_no_token_opens_nothing(house, given):
     headers = {b"authorization": given.encode("latin-1")}
 
-    assert house.client().get("/api/openapi.json", headers=headers).status_code == 401
+    assert house.client().get("/api/v1/openapi.json", headers=headers).status_code == 401
 
 
 def test_who_asks_too_often_waits(house):
@@ -308,11 +308,11 @@ def test_who_asks_too_often_waits(house):
     ours = token(house, "ann", "apps.read")
     client = house.client()
 
-    codes = [client.get("/api/openapi.json", headers=ours).status_code for _ in range(5)]
+    codes = [client.get("/api/v1/openapi.json", headers=ours).status_code for _ in range(5)]
 
     assert codes == [200, 200, 200, 429, 429]
     assert (
-        house.client().get("/api/openapi.json", headers=token(house, "bob", "apps.read")).is_success
+        house.client().get("/api/v1/openapi.json", headers=token(house, "bob", "apps.read")).is_success
     )
 
 

@@ -176,8 +176,8 @@ def test_an_unknown_path_is_a_problem_document(runtime: Runtime, path: str) -> N
 def test_a_new_app_is_installed_migrated_and_served(settings: Settings) -> None:
     with Runtime(settings) as runtime:
         done = upgrade(runtime.owner_database, runtime.migrations)
-        added = ask(runtime, "POST", "/api/errands/items", {"title": "water the plants"})
-        waiting = ask(runtime, "GET", "/api/errands/items")
+        added = ask(runtime, "POST", "/api/v1/errands/items", {"title": "water the plants"})
+        waiting = ask(runtime, "GET", "/api/v1/errands/items")
         findings = health.apps(runtime)
 
     assert "errands_0001" in [revision.id for revision in done]
@@ -193,11 +193,11 @@ def test_errors_of_an_app_are_problem_documents(settings: Settings) -> None:
     with Runtime(settings) as runtime:
         upgrade(runtime.owner_database, runtime.migrations)
         answers = [
-            ask(runtime, "POST", "/api/errands/items/7/close"),
-            ask(runtime, "POST", "/api/errands/items", {"title": ""}),
-            ask(runtime, "POST", "/api/errands/items", {"title": "a\0b"}),
-            ask(runtime, "POST", "/api/errands/items/99999999999999999999/close"),
-            ask(runtime, "PUT", "/api/errands/items"),
+            ask(runtime, "POST", "/api/v1/errands/items/7/close"),
+            ask(runtime, "POST", "/api/v1/errands/items", {"title": ""}),
+            ask(runtime, "POST", "/api/v1/errands/items", {"title": "a\0b"}),
+            ask(runtime, "POST", "/api/v1/errands/items/99999999999999999999/close"),
+            ask(runtime, "PUT", "/api/v1/errands/items"),
         ]
 
     assert [answer.status_code for answer in answers] == [404, 422, 422, 422, 405]
@@ -221,7 +221,7 @@ def test_what_an_app_fails_to_commit_is_not_answered_as_done(settings: Settings)
                     " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()"
                 )
             )
-        answer = ask(runtime, "POST", "/api/errands/items", {"title": "x"})
+        answer = ask(runtime, "POST", "/api/v1/errands/items", {"title": "x"})
 
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"

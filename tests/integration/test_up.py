@@ -88,7 +88,7 @@ def test_it_serves_everything_on_one_port_and_stops_when_asked(
         nobody = httpx.get(f"{base}/")
         with first_admin(process, base) as browser:
             page, nested = browser.get("/"), browser.get("/moves")
-            unknown = browser.get("/api/nothing")
+            unknown = browser.get("/api/v1/nothing")
         stranger = httpx.get(f"{base}/", headers={"host": "evil.example"})
         begun = time.monotonic()
         process.send_signal(signal_number)

@@ -1,21 +1,40 @@
-"""The API of a deployment: health at the root, every app's routes under `/api/<app>`."""
+"""The API of a deployment: health at the root, every app's routes under `/api/v1/<app>`."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import anyio
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, FastAPI
 
-from buttress.api import health, metrics
-from buttress.api.permission import needing
+from buttress.api import health, metrics, people
+from buttress.api.permission import needs
 from buttress.api.place import TellPlace
-from buttress.api.problems import explain_problems
+from buttress.api.problems import PROBLEM_TYPE, Problem, explain_problems
+from buttress.api.reference import add_reference
 from buttress.api.responses import TimeResponses
 from buttress.app import App
+from buttress.errors import NotFound
 from buttress.runtime import Runtime
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": description, "content": {PROBLEM_TYPE: {}}}
+    for status, description in {
+        400: "The body cannot be read",
+        401: "Nobody is signed in",
+        403: "The person or the token may not do this",
+        404: "What was named does not exist",
+        409: "Its state does not allow it",
+        413: "The body is too large",
+        422: "The request does not fit",
+        429: "Too many requests",
+        503: "A server does not answer now",
+    }.items()
+}
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -45,13 +64,23 @@ def create_api(runtime: Runtime, *, lifespan: Lifespan | None = None) -> FastAPI
     root.add_middleware(TimeResponses, responses=runtime.health.responses)
 
     # An application of its own: what it does not know is answered as a problem, not by a page.
-    api = FastAPI(title="Buttress", version="1", docs_url="/docs", redoc_url=None)
+    api = FastAPI(title="Buttress", version="1", docs_url=None, redoc_url=None, responses=PROBLEMS)
     api.state.runtime = runtime
     explain_problems(api)
+    add_reference(api, path="/docs")
+    api.include_router(people.router)
     for app in runtime.apps:
         api.include_router(app_router(app))
-    root.mount("/api", api)
+    root.mount("/api/v1", api)
+    root.add_api_route("/api{rest:path}", elsewhere, methods=METHODS, include_in_schema=False)
     return root
+
+
+async def elsewhere(rest: str) -> None:
+    """There is one version of the API, and it says so."""
+    raise NotFound(
+        f"there is no /api{rest}", hint="All routes begin with /api/v1; see /api/v1/docs."
+    )
 
 
 @asynccontextmanager
@@ -70,6 +99,6 @@ def app_router(app: App) -> APIRouter:
             methods=[route.method],
             status_code=route.status,
             summary=route.summary,
-            dependencies=[Depends(needing(route.needs))],
+            dependencies=[needs(route.needs)],
         )
     return router

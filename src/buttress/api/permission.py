@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from functools import cache
+from typing import Any
+
+from fastapi import Depends
 
 from buttress.access import Permission, require
 
 
-@cache
-def needing(permission: Permission) -> Callable[[], Awaitable[None]]:
-    """A dependency that lets in only who has this permission; raises NotSignedIn or Forbidden."""
+def needs(permission: Permission) -> Any:
+    """A dependency that lets in only who has this permission; raises NotSignedIn or Forbidden.
+
+    `permission` stands on it for whoever lists the routes.
+    """
 
     async def check() -> None:
         require(permission)
 
-    check.__name__ = f"needs {permission}"
-    return check
+    check.permission = permission  # type: ignore[attr-defined]
+    return Depends(check)

@@ -8,23 +8,52 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from buttress.access import current
 from buttress.errors import ButtressError
 
 log = logging.getLogger(__name__)
+
+PROBLEM_TYPE = "application/problem+json"
+
+
+class Fault(BaseModel):
+    """One thing in a request that does not fit."""
+
+    where: str
+    message: str
+
+
+class Problem(BaseModel):
+    """Why a request was not done."""
+
+    title: str
+    status: int
+    detail: str
+    hint: str | None = None
+    request_id: str | None = None
+    errors: list[Fault] | None = None
 
 
 def problem(
     status: int, detail: str, *, headers: dict[str, str] | None = None, **more: object
 ) -> JSONResponse:
     """One problem document; members that are None are left out."""
-    members = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail, **more}
+    identity = current()
+    members = {
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "request_id": identity.origin.request_id or None if identity else None,
+        **more,
+    }
     return JSONResponse(
         {name: value for name, value in members.items() if value is not None},
         status_code=status,
         headers=headers,
-        media_type="application/problem+json",
+        media_type=PROBLEM_TYPE,
     )
 
 

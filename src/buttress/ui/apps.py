@@ -41,7 +41,7 @@ def app_card(app: App, findings: list[health.Finding]) -> None:
             with st.expander("Routes"):
                 st.table(
                     [
-                        {"Method": route.method, "Path": f"/api/{app.name}{route.path}"}
+                        {"Method": route.method, "Path": f"/api/v1/{app.name}{route.path}"}
                         for route in app.routes
                     ],
                     border="horizontal",

@@ -1,4 +1,4 @@
-"""Routes under /api/tickets."""
+"""Routes under /api/v1/tickets."""
 
 from buttress.api import SessionDep
 from tickets import app, service
