@@ -22,6 +22,7 @@ from buttress.api.files import file_response
 from buttress.db.database import Database
 from buttress.errors import BadInput, NotFound, Refused, TooLarge, Unavailable
 from buttress.files import File, Files, for_owner
+from buttress.files.types import check_allowed, type_of
 from buttress.settings import FilesSettings
 
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\n%%EOF\n"
@@ -232,12 +233,11 @@ def test_a_file_too_large_is_refused_while_it_is_read(put, folder):
         (bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 600, "x.xlsx", None, "ole-storage"),
     ],
 )
-def test_content_and_name_must_agree_and_be_taken(put, folder, content, name, allowed, words):
+def test_content_and_name_must_agree_and_be_taken(content, name, allowed, words):
     with pytest.raises(BadInput, match=words) as caught:
-        put(content, name, allowed=allowed)
+        check_allowed(type_of(io.BytesIO(content), name), allowed)
 
     assert caught.value.hint
-    assert stored(folder) == []
 
 
 @pytest.mark.parametrize(
@@ -255,8 +255,16 @@ def test_content_and_name_must_agree_and_be_taken(put, folder, content, name, al
         (b"RIFF\0\0\0\0WAVEfmt ", "x.wav", "audio/wav"),
     ],
 )
-def test_types_are_told_by_content(put, content, name, kind):
-    assert put(content, name, allowed=[kind]).media_type == kind
+def test_types_are_told_by_content(content, name, kind):
+    assert type_of(io.BytesIO(content), name) == kind
+
+
+def test_an_upload_of_another_type_is_not_kept(put, folder):
+    for name, allowed in (("x.exe", None), ("x.pdf", ["image/*"])):
+        with pytest.raises(BadInput):
+            put(PDF, name, allowed=allowed)
+
+    assert stored(folder) == []
 
 
 def test_a_bomb_is_refused_before_it_is_kept(put, folder):
