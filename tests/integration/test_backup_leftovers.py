@@ -18,6 +18,7 @@ import test_backup
 from buttress.backup import Backups, leftovers, postgresql
 from buttress.backup.site import Site
 from buttress.backup.store import FolderStore
+from buttress.db.embedded import start_servers
 from buttress.db.url import parse_database_url
 from buttress.settings import BackupSettings
 from test_backup import count, databases
@@ -51,6 +52,7 @@ def test_a_leftover_is_dropped_by_the_next_backup_unless_it_is_used_or_claimed(
     assert databases(site) == {postgresql.name_of(site.owner)}
 
 
+@pytest.mark.slow
 def test_databases_of_people_are_no_leftovers(backups, site, admin):
     name = postgresql.name_of(site.owner)
     mine = {f"{name}_restore_mine", f"{name}_before_20261122t101010", f"{name}_copy"}
@@ -113,3 +115,30 @@ def test_old_files_of_killed_sqlite_restores_are_deleted_and_young_ones_stay(tmp
     assert not folder.exists()
     assert young.exists()
     assert Path(file).exists()
+
+
+@pytest.mark.slow
+def test_a_scratch_database_is_dropped_although_autovacuum_is_at_it(tmp_path):
+    """A drill of more than a minute meets it; its worker may be ended by a superuser only."""
+    settings = ("naptime = '1s'", "vacuum_cost_delay = '100ms'", "vacuum_cost_limit = 1")
+    with start_servers(tmp_path / "home") as servers:
+        with psycopg.connect(
+            servers.postgres_url("postgres", "postgres"), autocommit=True
+        ) as admin:
+            for setting in settings:
+                admin.execute(f"alter system set autovacuum_{setting}")
+            admin.execute("select pg_reload_conf()")
+            admin.execute("create database scratchy owner buttress_owner")
+            url = servers.postgres_url("owner", "scratchy")
+            with psycopg.connect(url, autocommit=True) as owner:
+                owner.execute(
+                    "create table t as select n, repeat('x', 500) from generate_series(1, 1e5) n"
+                )
+                owner.execute("delete from t where n % 2 = 0")
+            at_it = "select 1 from pg_stat_activity where datname = 'scratchy' and backend_type ~ 'auto'"
+            wait_for(lambda: admin.execute(at_it).fetchone())
+
+            postgresql.drop(parse_database_url(url), "scratchy")
+
+            gone = admin.execute("select 1 from pg_database where datname = 'scratchy'")
+            assert gone.fetchone() is None

@@ -52,7 +52,9 @@ def opened(file: Path, tmp_path: Path, **settings: object) -> Backups:
     return Backups(Site(url, url, url, tmp_path / "home"), store, BackupSettings(**settings))
 
 
-@pytest.mark.parametrize("secret", ["", "a key of some length"])
+@pytest.mark.parametrize(
+    "secret", ["", pytest.param("a key of some length", marks=pytest.mark.slow)]
+)
 def test_a_bucket_of_s3_takes_proves_shares_restores_and_prunes(bucket, file, tmp_path, secret):
     backups = opened(file, tmp_path, key=secret, daily=1, monthly=0)
     first = backups.create()

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from buttress.backup.store import Store
+from buttress.backup.store import UNFINISHED, Store
 from buttress.errors import Conflict
 
 LEASES = "leases"
@@ -41,8 +41,11 @@ def held(store: Store, kind: Kind) -> Iterator[str]:
 
 def running(store: Store, kind: Kind, *, within: timedelta = ABANDONED_AFTER) -> list[str]:
     """The notes of that kind that are not too old to be true."""
-    limit = f"{LEASES}/{datetime.now(UTC) - within:%Y%m%dT%H%M%S}"
-    return [name for name in _notes(store) if f"-{kind}-" in name and name > limit]
+    return [
+        name
+        for name in _notes(store)
+        if f"-{kind}-" in name and UNFINISHED not in name and _moment(name) > _ago(within)
+    ]
 
 
 def wait_for_prunes(store: Store) -> None:
@@ -60,11 +63,18 @@ def wait_for_prunes(store: Store) -> None:
 
 def forget_abandoned(store: Store) -> None:
     """Delete the notes of those that were killed."""
-    recent = set(running(store, "backup")) | set(running(store, "prune"))
     for name in _notes(store):
-        if name not in recent:
+        if _moment(name) < _ago(ABANDONED_AFTER):
             store.delete(name)
 
 
 def _notes(store: Store) -> list[str]:
     return [name for name in store.names() if name.startswith(f"{LEASES}/")]
+
+
+def _moment(name: str) -> str:
+    return name.removeprefix(f"{LEASES}/").removeprefix(UNFINISHED)
+
+
+def _ago(age: timedelta) -> str:
+    return f"{datetime.now(UTC) - age:%Y%m%dT%H%M%S}"

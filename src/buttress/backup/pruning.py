@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from buttress.backup import leases
-from buttress.backup.chunks import read_index
+from buttress.backup.chunks import Chunk, read_index
 from buttress.backup.manifest import Manifest
+from buttress.backup.shelf import MANIFEST
 from buttress.backup.store import Store
+from buttress.errors import BadInput
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +41,17 @@ def delete_unnamed_chunks(store: Store, manifests: Iterable[Manifest]) -> tuple[
 
 def named_by(store: Store, manifests: Iterable[Manifest]) -> set[str]:
     """The objects that the backups are read from."""
-    return {
-        name
-        for manifest in manifests
-        if manifest.chunked
-        for chunk in read_index(store, manifest.files[0])
-        for name in chunk.names
-    }
+    named: set[str] = set()
+    for manifest in manifests:
+        if manifest.chunked:
+            named.update(name for chunk in _chunks_of(store, manifest) for name in chunk.names)
+    return named
+
+
+def _chunks_of(store: Store, manifest: Manifest) -> list[Chunk]:
+    try:
+        return read_index(store, manifest.files[0])
+    except BadInput:
+        if f"{manifest.id}/{MANIFEST}" in store.names():
+            raise
+        return []  # another prune has deleted the backup meanwhile

@@ -60,8 +60,8 @@ class Shelf:
         for name in _ids(names):
             try:
                 found.append(self._read(name, names))
-            except BadInput:
-                continue  # told by `damaged`
+            except (BadInput, NotFound):
+                continue  # told by `damaged`, or deleted meanwhile
         return sorted(found, key=lambda backup: backup.id, reverse=True)
 
     def damaged(self) -> list[str]:
@@ -73,6 +73,8 @@ class Shelf:
                 self._read(name, names)
             except BadInput:
                 found.append(name)
+            except NotFound:
+                continue  # deleted meanwhile
         return found
 
     def find(self, name: str = LATEST) -> Backup:
@@ -112,7 +114,7 @@ class Shelf:
         """Of all that can be read, the newest first."""
         names, found = self.store.names(), []
         for name in sorted(_ids(names), reverse=True):
-            with suppress(BadInput, Unsupported):  # one that cannot be read shares no chunks
+            with suppress(BadInput, NotFound, Unsupported):  # cannot be read: shares no chunks
                 found.append(self._read(name, names).manifest)
         return found
 

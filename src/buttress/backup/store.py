@@ -23,6 +23,7 @@ from buttress.errors import ConfigurationError, NotFound, Unavailable
 BLOCK_BYTES = 1 << 20
 UNFINISHED = ".unfinished-"
 CHUNKS = "chunks"
+ATTEMPTS = 10
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,8 @@ class FolderStore:
         path = self.folder / name
         unfinished = path.with_name(f"{UNFINISHED}{path.name}-{secrets.token_hex(4)}")
         with self._explained():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
-                with open(
-                    os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
-                ) as (file):
+                with _created(unfinished) as file:
                     yield file
                     file.flush()
                     os.fsync(file.fileno())
@@ -129,19 +127,18 @@ class FolderStore:
                 str(path.relative_to(self.folder))
                 for top in _children(self.folder)
                 if top.name != CHUNKS
-                for path in (top.rglob("*") if top.is_dir() else [top])
-                if path.is_file()
+                for path in _files(top)
             )
 
     def chunks(self) -> dict[str, Lying]:
         found = {}
         with self._explained():
             for folder in _children(self.folder / CHUNKS):
-                for entry in os.scandir(folder):
+                for path in _files(folder):
                     with suppress(FileNotFoundError):  # deleted or published meanwhile
-                        status = entry.stat()
+                        status = path.stat()
                         modified = datetime.fromtimestamp(status.st_mtime, UTC)
-                        name = f"{CHUNKS}/{folder.name}/{entry.name}"
+                        name = f"{CHUNKS}/{folder.name}/{path.name}"
                         found[name] = Lying(status.st_size, modified)
         return found
 
@@ -243,6 +240,31 @@ def read_all(store: Store, name: str) -> bytes:
 
 def _children(folder: Path) -> list[Path]:
     return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _files(top: Path) -> Iterator[Path]:
+    """All files below a folder, or the file itself; others may delete there meanwhile."""
+    if not top.is_dir():
+        yield from [top] if top.is_file() else []
+    for folder, _, names in os.walk(top, onerror=_unless_gone):
+        yield from (Path(folder, name) for name in names)
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _created(path: Path) -> IO[bytes]:
+    """A new file; its folder is made, again if somebody deletes it for being empty."""
+    for attempt in range(ATTEMPTS):
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        except (FileNotFoundError, FileExistsError):
+            if attempt + 1 == ATTEMPTS:
+                raise
+    raise AssertionError
 
 
 def _missing(name: str, label: str) -> NotFound:
