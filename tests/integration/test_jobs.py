@@ -207,7 +207,7 @@ def test_a_retried_job_does_not_repeat_what_was_done(working: Jobs, database: Da
 
 def test_a_cancelled_job_does_no_further_step_and_can_be_resumed(working: Jobs) -> None:
     ticket = working.enqueue(wait_at_gate)
-    wait_until(lambda: told)
+    wait_until(lambda: working.steps(ticket.id))
     working.cancel(ticket.id)
     gate.set()
 

@@ -163,7 +163,7 @@ def test_a_running_job_that_is_paused_begins_no_further_step_and_goes_on_where_i
     working: Jobs,
 ) -> None:
     ticket = working.enqueue(walk)
-    wait_until(lambda: told)
+    wait_until(lambda: working.steps(ticket.id))
     working.pause(ticket.id)
     gate.set()
     time.sleep(0.5)
@@ -182,7 +182,7 @@ def test_a_job_resumed_while_its_former_run_still_goes_on_does_each_step_once(
     working: Jobs,
 ) -> None:
     ticket = working.enqueue(walk)
-    wait_until(lambda: told)
+    wait_until(lambda: working.steps(ticket.id))
     working.pause(ticket.id)
     working.resume(ticket.id)
     wait_until(lambda: ticket.status().state == "running")
@@ -225,7 +225,7 @@ def test_a_paused_job_can_be_cancelled_and_gives_its_key_back(working: Jobs) -> 
 
 def test_a_started_job_can_be_paused_too(working: Jobs) -> None:
     ticket = working.start(walk)
-    wait_until(lambda: told)
+    wait_until(lambda: working.steps(ticket.id))
     working.pause(ticket.id)
     gate.set()
     time.sleep(0.3)

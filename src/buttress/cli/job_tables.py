@@ -43,10 +43,11 @@ def state(name: str) -> Text:
 
 
 def jobs_table(found: Sequence[JobStatus]) -> Table:
-    """One job a line."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("id", "job", "state", "age", "took", "queue", "begun", "progress"):
-        table.add_column(column, no_wrap=column in ("state", "age", "took"))
+    """One job a line; what it says of itself has the room that is left."""
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+    for column in ("id", "job", "state", "age", "took", "queue", "begun"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("progress", no_wrap=True, overflow="ellipsis", ratio=1)
     now = dt.datetime.now(dt.UTC)
     for job in found:
         table.add_row(
@@ -57,7 +58,7 @@ def jobs_table(found: Sequence[JobStatus]) -> Table:
             took(job, now),
             Text(job.queue or "-"),
             f"{job.attempts}×" if job.attempts else "-",
-            Text(job.error if job.error else progress(job.progress), overflow="ellipsis"),
+            Text(job.error if job.error else progress(job.progress)),
         )
     return table
 
@@ -85,7 +86,7 @@ def facts(job: JobStatus, now: dt.datetime) -> Table:
         ("state", state(job.state)),
         ("queue", job.queue or "none: started at once"),
         ("created", moment(job.created_at, now)),
-        ("begun", f"{moment(job.begun_at, now)}, {job.attempts} times"),
+        ("begun", f"{moment(job.begun_at, now)}, {times(job.attempts)}" if job.attempts else "-"),
         ("ended", moment(job.ended_at, now)),
         ("took", took(job, now)),
         ("progress", Text(progress(job.progress) or "-")),
@@ -178,6 +179,11 @@ def moment(at: dt.datetime | None, now: dt.datetime) -> str:
     if at is None:
         return "-"
     return f"{at:%Y-%m-%d %H:%M:%S} UTC, {duration((now - at).total_seconds())} ago"
+
+
+def times(number: int) -> str:
+    """`once` or `3 times`."""
+    return "once" if number == 1 else f"{number} times"
 
 
 def duration(seconds: float) -> str:

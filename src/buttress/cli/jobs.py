@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from buttress.jobs.status import State
 
 LOOK_SECONDS = 1.0
+FILE_WIDTH = 250
 
 app = typer.Typer(help="The background work of this deployment.", no_args_is_help=True)
 
@@ -56,10 +57,14 @@ def list_jobs(
         if watch:
             keep_showing(jobs, wanted, queue, limit)
             return
+        from rich.console import Console
+
         from buttress.cli.job_tables import jobs_table
 
         found = jobs.find(state=wanted, queue=queue, limit=limit)
-        out.print(jobs_table(found) if found else "no jobs")
+        # What is no terminal has no width: lines are not cut to that of one.
+        wide = out if out.is_terminal else Console(width=FILE_WIDTH, highlight=False)
+        wide.print(jobs_table(found) if found else "no jobs")
 
 
 @app.command()

@@ -66,6 +66,8 @@ class Json(Serializer):
     """Values as our JSON."""
 
     def serialize(self, data: Any) -> str:
+        if isinstance(data, engine_errors.DBOSMaxStepRetriesExceeded):
+            data = _gave_up(data)
         text = values.encode(data)
         if len(text) > values.MANY_CHARACTERS:
             log.warning(
@@ -243,11 +245,7 @@ class Execution:
                 call,
             )
         except engine_errors.DBOSMaxStepRetriesExceeded as error:
-            last = error.errors[-1] if error.errors else error
-            raise JobFailed(
-                f"step {step.name} failed {step.retries + 1} times, at last with "
-                f"{type(last).__name__}: {last}"
-            ) from last
+            raise _gave_up(error) from error.errors[-1]
 
     def close(self, drain_seconds: int) -> None:
         """Stop taking work, and wait for what is under way."""
@@ -318,6 +316,14 @@ def translated(label: str) -> Iterator[None]:
             f"the jobs in {label} cannot be reached: {type(error.orig).__name__}",
             hint="Is the database running, and has `buttress migrate` been run?",
         ) from error
+
+
+def _gave_up(error: engine_errors.DBOSMaxStepRetriesExceeded) -> JobFailed:
+    last = error.errors[-1]
+    return JobFailed(
+        f"step {error.step_name} failed {error.max_retries} times, at last with "
+        f"{type(last).__name__}: {last}"
+    )
 
 
 def _url(database: Database) -> str:
