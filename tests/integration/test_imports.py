@@ -273,6 +273,27 @@ def test_a_contract_refuses_rows_with_field_and_message_and_gives_the_values(eit
     assert report.rejected_rows[0].row == {"day": "2026-01-01", "name": "c", "clicks": "2"}
 
 
+def test_columns_that_fit_a_contract_are_imported_as_they_are(either):
+    frame = pa.table(
+        {
+            "day": [DAY] * 5,
+            "name": ["ab", "c", "de", "fg", "hi"],
+            "clicks": [1, 2, -3, 4, None],
+            "more": ["left out"] * 5,
+        }
+    )
+
+    report = import_rows(either, Campaign, frame, contract=AContract)
+
+    assert campaigns(either) == [("ab", 1), ("fg", 4)]
+    assert [(one.row_number, one.reason) for one in report.rejected_rows] == [
+        (2, "name: String should have at least 2 characters"),
+        (3, "clicks: Input should be greater than or equal to 0"),
+        (5, "clicks: Input should be a valid integer"),
+    ]
+    assert counts(report) == (2, 0, 0, 3)
+
+
 class AnExactContract(Contract, unique=["name"]):
     day: dt.date
     name: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from buttress.contracts import Contract
@@ -93,7 +94,41 @@ def _checked(rows: Rows, contract: type[BaseModel]) -> Iterator[Batch]:
     if issubclass(contract, Contract) and contract.looks_at_all_rows():
         yield from _checked_together(rows, contract)
         return
-    numbered = enumerate(mappings(rows), 1)
+    reader = arrow_reader(rows)
+    if reader is None:
+        yield from _judged(names, contract, enumerate(mappings(rows), 1))
+        return
+    number = 1
+    for batch in reader:
+        for start in range(0, batch.num_rows, ARROW_ROWS):
+            part = batch.slice(start, ARROW_ROWS)
+            yield from _checked_columns(names, contract, part, number)
+            number += part.num_rows
+
+
+def _checked_columns(
+    names: Sequence[str], contract: type[BaseModel], part: pa.RecordBatch, first: int
+) -> Iterator[Batch]:
+    """Rows that whole columns show to be valid as they are, and the others one by one."""
+    from buttress.contracts.columns import surely_valid
+
+    mask = surely_valid(contract, pa.Table.from_batches([part]))
+    if mask is None:
+        yield from _judged(names, contract, enumerate(part.to_pylist(), first))
+        return
+    sure = np.array(mask, dtype=bool)
+    valid = part.filter(pa.array(sure)).select(list(names))
+    yield Batch(names, valid.columns, (np.flatnonzero(sure) + first).tolist())
+    doubtful = np.flatnonzero(~sure)
+    values = part.take(pa.array(doubtful)).to_pylist()
+    yield from _judged(names, contract, zip((doubtful + first).tolist(), values, strict=True))
+
+
+def _judged(
+    names: Sequence[str],
+    contract: type[BaseModel],
+    numbered: Iterator[tuple[int, Mapping[str, Any]]],
+) -> Iterator[Batch]:
     while True:
         good, refused = judged(contract, numbered, OBJECT_ROWS)
         if not (good or refused):
