@@ -229,6 +229,21 @@ def test_pruning_keeps_what_the_last_weeks_need_and_the_newest(world):
     assert pitr.restore(None, dry_run=True).base == newest.id
 
 
+def test_a_server_whose_data_is_lost_comes_back_from_its_archive(world, tmp_path_factory):
+    before = world.pitr.restore(None, dry_run=True).until
+
+    settings = Settings(home=tmp_path_factory.mktemp("new"))
+    with start_servers(settings.home), open_pitr(settings) as pitr:
+        pitr.restore(None, archive=world.pitr.archive.folder)
+        found = World(pitr).numbers()
+
+        with pytest.raises(Conflict, match="the log ends with a commit at"):
+            pitr.restore(world.now(), archive=world.pitr.archive.folder)
+
+    assert found == list(range(1000))
+    assert before < world.now()
+
+
 def test_a_server_of_yours_is_left_to_what_runs_it(tmp_path):
     settings = Settings(home=tmp_path, database_url="postgresql://db.example.com/shop")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -109,6 +110,10 @@ def restore(
     base: Annotated[
         str | None, typer.Option(help="The base backup to start from, instead of the newest.")
     ] = None,
+    archive: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a server whose data is lost, as `status` named it."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Recover and compare, then drop it again.")
     ] = False,
@@ -129,7 +134,7 @@ def restore(
             typer.confirm(
                 f"Replace {pitr.site.owner.label} by what it was at {at}?", abort=True, err=True
             )
-        done = pitr.restore(moment, to=to, base=base, dry_run=dry_run)
+        done = pitr.restore(moment, to=to, base=base, archive=archive, dry_run=dry_run)
     what = f"{done.tables} tables, {done.rows:,} rows, as of {done.until:%Y-%m-%d %H:%M:%S.%f} UTC"
     if dry_run:
         out.print(f"can be recovered from {done.base}: {what}", markup=False)

@@ -22,14 +22,14 @@ POLL_SECONDS = 0.05
 def archive_command(wal: Path) -> str:
     """What the server runs for each segment.
 
-    The copy is on the disk, under its own name and whole, before the server may forget the
+    Level 4 makes 16 kB of a segment with little in it, level 1 73 kB in half the time. The copy is on the disk, under its own name and whole, before the server may forget the
     segment. One that is there already is accepted if it is the same, and never replaced.
     """
     folder = shlex.quote(str(wal)).replace("%", "%%")
     return (
         f'd={folder}; t="$d/%f.gz"; '
         'if test -e "$t"; then gzip -dc "$t" | cmp -s - "%p"; '
-        'else gzip -1 -nc "%p" > "$t.part" && sync "$t.part" && mv "$t.part" "$t" && sync "$d"; fi'
+        'else gzip -4 -nc "%p" > "$t.part" && sync "$t.part" && mv "$t.part" "$t" && sync "$d"; fi'
     )
 
 

@@ -156,6 +156,7 @@ class PointInTime:
         *,
         to: str | None = None,
         base: str | None = None,
+        archive: Path | None = None,
         dry_run: bool = False,
         progress: Progress = no_progress,
     ) -> Recovered:
@@ -164,7 +165,8 @@ class PointInTime:
         A server of that moment is started on a folder and a socket of its own. What is in it is
         dumped, restored beside the live database, compared, and swapped with it by rename; the live
         one is kept under another name. With `to` nothing is replaced, with `dry_run` nothing stays.
-        `base` names the base backup to start from; else it is the newest that fits.
+        `base` names the base backup to start from; else it is the newest that fits. `archive` is
+        the folder of a server whose own data is lost.
 
         Raises
         ------
@@ -179,18 +181,19 @@ class PointInTime:
             now = one(connection, "SELECT clock_timestamp()").astimezone(UTC)
             if at is not None and at > now:
                 raise BadInput(f"{at.isoformat(sep=' ')} is in the future")
-            if is_on(connection):
+            if archive is None and is_on(connection):
                 hand_over(connection, self.archive)
-        chosen = self._chosen(at, base)
-        plan = recovery.plan(self._programs, self.archive, chosen, at)
+        source = Archive(archive.resolve()) if archive else self.archive
+        chosen = _chosen(source, at, base)
+        plan = recovery.plan(self._programs, source, chosen, at)
         name = name_of_database(self.site.owner)
         with (
-            recovery.recovered(self._programs, self.archive, plan, database=name) as past,
-            tempfile.TemporaryDirectory(prefix="dump-", dir=self.archive.folder) as folder,
+            recovery.recovered(self._programs, source, plan, database=name) as past,
+            tempfile.TemporaryDirectory(prefix="dump-", dir=source.folder) as folder,
         ):
             store, settings = FolderStore(Path(folder)), BackupSettings.model_validate({})
-            source = Site(past, past, past, self.site.home)
-            Backups(source, store, settings).create("recovery", drill=False, progress=progress)
+            site = Site(past, past, past, self.site.home)
+            Backups(site, store, settings).create("recovery", drill=False, progress=progress)
             done = Backups(self.site, store, settings).restore(
                 to=to, dry_run=dry_run, progress=progress
             )
@@ -220,15 +223,6 @@ class PointInTime:
             for name in segments:
                 (self.archive.wal / f"{name}.gz").unlink(missing_ok=True)
         return Pruned([base.id for base in gone], segments)
-
-    def _chosen(self, at: datetime | None, base: str | None) -> Base:
-        found = self.archive.bases()
-        if base is None:
-            return latest_before(found, at)
-        named = [one for one in found if one.id == base]
-        if not named:
-            raise NotFound(f"there is no base backup {base}", hint="See `buttress pitr status`.")
-        return latest_before(named, at)
 
     def _refuse_off(self, connection: psycopg.Connection) -> None:
         if not is_on(connection):
@@ -265,6 +259,16 @@ class PointInTime:
                     f"the server was not back within {RESTART_SECONDS:g} seconds",
                     hint=f"Read {self.servers.home / 'logs' / 'postgresql.log'}.",
                 )
+
+
+def _chosen(archive: Archive, at: datetime | None, base: str | None) -> Base:
+    found = archive.bases()
+    if base is None:
+        return latest_before(found, at)
+    named = [one for one in found if one.id == base]
+    if not named:
+        raise NotFound(f"there is no base backup {base}", hint="See `buttress pitr status`.")
+    return latest_before(named, at)
 
 
 @contextmanager
