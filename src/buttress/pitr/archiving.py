@@ -22,8 +22,9 @@ POLL_SECONDS = 0.05
 def archive_command(wal: Path) -> str:
     """What the server runs for each segment.
 
-    Level 4 makes 16 kB of a segment with little in it, level 1 73 kB in half the time. The copy is on the disk, under its own name and whole, before the server may forget the
-    segment. One that is there already is accepted if it is the same, and never replaced.
+    The copy is on the disk, under its own name and whole, before the server may forget the
+    segment. One that is there already is accepted if it is the same, and never replaced. Level 4
+    makes 16 kB of a segment with little in it, level 1 73 kB in half the time.
     """
     folder = shlex.quote(str(wal)).replace("%", "%%")
     return (
