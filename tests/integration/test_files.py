@@ -313,6 +313,42 @@ def test_a_download_is_an_attachment_and_asked_for_again(files, put):
     assert (again.status_code, again.content) == (304, b"")
 
 
+@pytest.mark.parametrize(
+    ("asked", "status", "part"),
+    [
+        ("bytes=0-3", 206, PDF[:4]),
+        ("bytes=5-", 206, PDF[5:]),
+        ("bytes=-6", 206, PDF[-6:]),
+        ("bytes=-99999", 206, PDF),
+        ("bytes=4-99999", 206, PDF[4:]),
+        ("bytes=99999-", 416, b""),
+        ("bytes=9-3", 416, b""),
+        ("bytes=-0", 416, b""),
+        ("bytes=-", 416, b""),
+        ("bytes=0-1,4-5", 200, PDF),
+        ("lines=1-2", 200, PDF),
+    ],
+)
+def test_parts_of_a_download_may_be_asked_for(asked, status, part):
+    class Kept:
+        def blocks(self, file):
+            return iter([PDF[:7], PDF[7:20], PDF[20:]])
+
+    file = File(sha256="0" * 64, bytes=len(PDF), media_type="application/pdf", name="x.pdf")
+    api = FastAPI()
+
+    @api.get("/get")
+    def get(request: Request):
+        return file_response(Kept(), file, request)
+
+    answer = TestClient(api).get("/get", headers={"Range": asked})
+
+    assert (answer.status_code, answer.content) == (status, part)
+    assert answer.headers["content-length"] == str(len(part))
+    old = TestClient(api).get("/get", headers={"Range": asked, "If-Range": '"other"'})
+    assert old.content == PDF
+
+
 def test_memory_stays_bounded_whatever_the_size(database, folder):
     files = Files(database, FilesSettings(limit_bytes=1 << 30), default=folder)
 

@@ -9,17 +9,26 @@ known, a route is two lines:
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
 from buttress.files import File, Files, content_disposition
 
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
 
 def file_response(files: Files, file: File, request: Request) -> Response:
-    """The content of a file its caller may have; 304 when the browser has it already."""
+    """The content of a file its caller may have, or the part that was asked for.
+
+    304 when the browser has it already, 416 for a part it has not.
+    """
     etag = f'"{file.sha256}"'
     headers = {
         "ETag": etag,
+        "Accept-Ranges": "bytes",
         "Content-Disposition": content_disposition(file.name),
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -29,8 +38,37 @@ def file_response(files: Files, file: File, request: Request) -> Response:
     }
     if _has(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
-    headers["Content-Length"] = str(file.bytes)
-    return StreamingResponse(files.blocks(file), media_type=file.media_type, headers=headers)
+    start, end, status = 0, file.bytes, 200
+    asked = _RANGE.fullmatch(request.headers.get("range", ""))
+    if asked and request.headers.get("if-range", etag) == etag:
+        start, end = _part(asked, file.bytes)
+        status = 206
+        if start >= end:
+            headers["Content-Range"] = f"bytes */{file.bytes}"
+            return Response(status_code=416, headers=headers)
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{file.bytes}"
+    headers["Content-Length"] = str(end - start)
+    blocks = files.blocks(file) if status == 200 else _between(files.blocks(file), start, end)
+    return StreamingResponse(blocks, status, media_type=file.media_type, headers=headers)
+
+
+def _part(asked: re.Match[str], size: int) -> tuple[int, int]:
+    """From where to before where; the same twice for a part that is not there."""
+    first, last = asked[1], asked[2]
+    if first:
+        return int(first), min(int(last) + 1, size) if last else size
+    return (max(size - int(last), 0), size) if last and int(last) else (size, size)
+
+
+def _between(blocks: Iterator[bytes], start: int, end: int) -> Iterator[bytes]:
+    at = 0
+    for block in blocks:
+        part = block[max(start - at, 0) : end - at]
+        if part:
+            yield part
+        at += len(block)
+        if at >= end:
+            return
 
 
 def _has(header: str, etag: str) -> bool:
