@@ -57,7 +57,7 @@ def site(servers: Servers, database_url: str, tmp_path: Path) -> Iterator[Site]:
         for (left,) in admin.execute(
             "select datname from pg_database where starts_with(datname, %s)", [name[:35] + "_"]
         ).fetchall():
-            admin.execute(f'drop database "{left}" with (force)')
+            admin.execute(f'drop database if exists "{left}" with (force)')
 
 
 @pytest.fixture

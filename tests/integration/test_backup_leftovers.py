@@ -121,24 +121,26 @@ def test_old_files_of_killed_sqlite_restores_are_deleted_and_young_ones_stay(tmp
 def test_a_scratch_database_is_dropped_although_autovacuum_is_at_it(tmp_path):
     """A drill of more than a minute meets it; its worker may be ended by a superuser only."""
     settings = ("naptime = '1s'", "vacuum_cost_delay = '100ms'", "vacuum_cost_limit = 1")
-    with start_servers(tmp_path / "home") as servers:
-        with psycopg.connect(
-            servers.postgres_url("postgres", "postgres"), autocommit=True
-        ) as admin:
-            for setting in settings:
-                admin.execute(f"alter system set autovacuum_{setting}")
-            admin.execute("select pg_reload_conf()")
-            admin.execute("create database scratchy owner buttress_owner")
-            url = servers.postgres_url("owner", "scratchy")
-            with psycopg.connect(url, autocommit=True) as owner:
-                owner.execute(
-                    "create table t as select n, repeat('x', 500) from generate_series(1, 1e5) n"
-                )
-                owner.execute("delete from t where n % 2 = 0")
-            at_it = "select 1 from pg_stat_activity where datname = 'scratchy' and backend_type ~ 'auto'"
-            wait_for(lambda: admin.execute(at_it).fetchone())
+    with (
+        start_servers(tmp_path / "home") as servers,
+        psycopg.connect(servers.postgres_url("postgres", "postgres"), autocommit=True) as admin,
+    ):
+        for setting in settings:
+            admin.execute(f"alter system set autovacuum_{setting}")
+        admin.execute("select pg_reload_conf()")
+        admin.execute("create database scratchy owner buttress_owner")
+        url = servers.postgres_url("owner", "scratchy")
+        with psycopg.connect(url, autocommit=True) as owner:
+            owner.execute(
+                "create table t as select n, repeat('x', 500) from generate_series(1, 1e5) n"
+            )
+            owner.execute("delete from t where n % 2 = 0")
+        at_it = (
+            "select 1 from pg_stat_activity where datname = 'scratchy' and backend_type ~ 'auto'"
+        )
+        wait_for(lambda: admin.execute(at_it).fetchone())
 
-            postgresql.drop(parse_database_url(url), "scratchy")
+        postgresql.drop(parse_database_url(url), "scratchy")
 
-            gone = admin.execute("select 1 from pg_database where datname = 'scratchy'")
-            assert gone.fetchone() is None
+        gone = admin.execute("select 1 from pg_database where datname = 'scratchy'")
+        assert gone.fetchone() is None

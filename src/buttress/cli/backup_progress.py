@@ -25,6 +25,8 @@ _WORDS = {
 }
 _BYTES = ("dump", "read")
 """Phases counted in bytes."""
+_AFTER_ALL = ("read", "restore")
+"""Phases that begin when all before them are over."""
 
 
 @contextmanager
@@ -60,8 +62,8 @@ class _Bars:
         self._bars.stop()
 
     def __call__(self, phase: str, done: int, total: int) -> None:
-        if phase == "restore" and done == 0:
-            # What was dumped is written now; its digests are taken once more afterwards.
+        if phase in _AFTER_ALL and phase not in self._tasks:
+            # What was dumped is read and written now; its digests are taken once more afterwards.
             for over in list(self._tasks):
                 self._end(over)
         if phase not in self._tasks:
