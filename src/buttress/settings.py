@@ -65,7 +65,7 @@ class MonitorSettings(BaseModel):
 
     slow_seconds: float = Field(1.0, gt=0, description="a statement that takes longer is listed")
     metrics: bool = Field(
-        False, description="serve /metrics in production too, to whoever reaches the port"
+        False, description="serve /metrics to whoever reaches the port, without a token"
     )
 
 

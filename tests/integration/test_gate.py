@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -22,6 +22,7 @@ from buttress.access import Origin, current, passwords, people, signing_in, toke
 from buttress.api.app import create_api
 from buttress.gate import Gate
 from buttress.gate.headers import content_policy
+from buttress.gate.owners import Owners
 from buttress.runtime import Runtime
 from buttress.settings import AccessSettings, Settings
 
@@ -312,7 +313,9 @@ def test_who_asks_too_often_waits(house):
 
     assert codes == [200, 200, 200, 429, 429]
     assert (
-        house.client().get("/api/v1/openapi.json", headers=token(house, "bob", "apps.read")).is_success
+        house.client()
+        .get("/api/v1/openapi.json", headers=token(house, "bob", "apps.read"))
+        .is_success
     )
 
 
@@ -416,3 +419,37 @@ def test_what_is_refused_is_logged_without_the_secret(house, caplog):
 
     assert "request refused" in caplog.text
     assert "canary" not in json.dumps([record.__dict__ for record in caplog.records], default=str)
+
+
+def test_details_of_the_health_are_for_who_may_see_them(house):
+    stranger = house.client(client=("198.51.100.9", 1)).get("/health/detailed")
+    ours = house.client(client=("198.51.100.9", 1)).get(
+        "/health/detailed", headers=token(house, "bob", "health.read")
+    )
+    others = house.client(client=("198.51.100.9", 1)).get(
+        "/health/detailed", headers=token(house, "bob", "apps.read")
+    )
+
+    assert [answer.status_code for answer in (stranger, ours, others)] == [401, 200, 401]
+
+
+KINDS = {
+    "picture": lambda m, url: setattr(m.delta.new_element.imgs.imgs.add(), "url", url),
+    "download": lambda m, url: setattr(m.delta.new_element.download_button, "url", url),
+    "made later": lambda m, url: setattr(m.backend_operation_response.deferred_file, "url", url),
+    "sound": lambda m, url: setattr(m.delta.new_element.audio, "url", url),
+    "film": lambda m, url: setattr(m.delta.new_element.video, "url", url),
+    "logo": lambda m, url: setattr(m.logo, "image", url),
+    "favicon": lambda m, url: setattr(m.page_config_changed, "favicon", url),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_media_belongs_to_who_was_sent_it(kind):
+    message, owners, ann, bob = ForwardMsg(), Owners(), uuid4(), uuid4()
+    KINDS[kind](message, "/media/abcdef0123456789.png?title=x")
+
+    owners.note(message.SerializeToString(), ann)
+
+    assert owners.may("/media/abcdef0123456789.png", ann)
+    assert not owners.may("/media/abcdef0123456789.png", bob)

@@ -17,6 +17,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 from streamlit.testing.v1 import AppTest
 
+from buttress.access import acting
 from buttress.api.app import create_api
 from buttress.cli.stats import window_seconds
 from buttress.db.database import Database
@@ -33,6 +34,7 @@ from buttress.db.url import parse_database_url
 from buttress.errors import BadInput, ButtressError
 from buttress.runtime import Runtime
 from buttress.settings import MonitorSettings, Settings
+from buttress.testing import someone
 from buttress.ui.current import serve
 
 
@@ -270,20 +272,20 @@ def get(runtime: Runtime, *paths: str) -> list[httpx.Response]:
 def test_metrics_name_the_route(settings):
     with Runtime(settings) as runtime:
         upgrade(runtime.owner_database, runtime.migrations)
-        ready, metrics = get(runtime, "/health/ready", "/metrics")
+        with acting(someone("viewer")):
+            ready, metrics = get(runtime, "/health/ready", "/metrics")
     assert ready.status_code == 200
     assert metrics.headers["content-type"].startswith("text/plain")
     assert 'kind="select",place="route GET /health/ready"' in metrics.text
 
 
-def test_metrics_are_not_served_in_production_unless_asked_for(settings):
-    production = settings.model_copy(update={"environment": "production"})
-    asked = production.model_copy(update={"monitor": MonitorSettings(metrics=True)})
-    with Runtime(production) as runtime:
+def test_metrics_want_a_sign_in_unless_told_otherwise(settings):
+    asked = settings.model_copy(update={"monitor": MonitorSettings(metrics=True)})
+    with Runtime(settings) as runtime:
         [answer] = get(runtime, "/metrics")
     with Runtime(asked) as runtime:
         [served] = get(runtime, "/metrics")
-    assert (answer.status_code, served.status_code) == (404, 200)
+    assert (answer.status_code, served.status_code) == (401, 200)
 
 
 def test_the_page_shows_statements_and_repetitions(settings):

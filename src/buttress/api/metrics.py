@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
 
 from buttress import telemetry
-from buttress.errors import NotFound
+from buttress.access import require
 from buttress.settings import Settings
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -20,9 +20,6 @@ def metrics(request: Request) -> PlainTextResponse:
     from buttress.db.monitor.prometheus import page
 
     settings: Settings = request.app.state.runtime.settings
-    if settings.environment == "production" and not settings.monitor.metrics:
-        raise NotFound(
-            "metrics are not served in production unless asked for",
-            hint="Set BUTTRESS_MONITOR__METRICS=true when only Prometheus can reach this port.",
-        )
+    if not settings.monitor.metrics:
+        require("health.read")
     return PlainTextResponse(page(telemetry.collectors), media_type=TEXT)

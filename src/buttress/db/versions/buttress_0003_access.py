@@ -92,6 +92,7 @@ def upgrade() -> None:
             name="fk_buttress_link_person_id_buttress_person",
         ),
     )  # fmt: skip
+    op.create_index("ix_buttress_link_person_id", "buttress_link", ["person_id"])
     op.create_table(
         "buttress_throttle",
         sa.Column("key", sa.Text(), nullable=False),
