@@ -168,6 +168,28 @@ def test_an_older_or_unknown_api_is_told_where_to_look(root, client):
     )
 
 
+def test_a_file_goes_up_and_comes_back_to_whom_it_belongs(runtime, root, client):
+    png = b"\x89PNG\r\n\x1a\n" + b"x" * 5000
+    with acting(root):
+        made = client.post("/api/v1/files?name=a%20picture.png", content=png)
+        path = f"/api/v1/files/{made.json()['id']}"
+        answer = client.get(path)
+        part = client.get(path, headers={"range": "bytes=1-3"})
+        listed = client.get("/api/v1/files").json()
+    with acting(someone("admin")):
+        foreign = [client.get(path).status_code, client.delete(path).status_code]
+    with acting(root):
+        gone = [client.delete(path).status_code, client.get(path).status_code]
+
+    assert (made.status_code, made.json()["media_type"]) == (201, "image/png")
+    assert answer.content == png
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert (part.status_code, part.content) == (206, b"PNG")
+    assert [file["name"] for file in listed] == ["a picture.png"]
+    assert foreign == [404, 404]
+    assert gone == [204, 404]
+
+
 @pytest.mark.slow
 def test_every_answer_is_one_the_schema_names(runtime, root):
     api = create_api(runtime)

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 from fastapi import APIRouter, FastAPI
 
-from buttress.api import health, metrics, people
+from buttress.api import files, health, metrics, people
 from buttress.api.permission import needs
 from buttress.api.place import TellPlace
 from buttress.api.problems import PROBLEM_TYPE, Problem, explain_problems
@@ -69,6 +69,7 @@ def create_api(runtime: Runtime, *, lifespan: Lifespan | None = None) -> FastAPI
     explain_problems(api)
     add_reference(api, path="/docs")
     api.include_router(people.router)
+    api.include_router(files.router)
     for app in runtime.apps:
         api.include_router(app_router(app))
     root.mount("/api/v1", api)

@@ -1,21 +1,98 @@
-"""A file as an answer: always to be saved, never shown as part of our own pages.
-
-Not mounted here: who is asking is known to whoever mounts it. With a session open and the person
-known, a route is two lines:
-
-    file = for_owner(session, id, person.id)
-    return file_response(runtime.files, file, request)
-"""
+"""Files under `/api/v1/files`: each person's own, always to be saved, never shown as our pages."""
 
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
 
-from fastapi import Request, Response
+import anyio.to_thread
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict
 
-from buttress.files import File, Files, content_disposition
+from buttress.access import require
+from buttress.api.permission import needs
+from buttress.api.session import SessionDep
+from buttress.api.types import Text
+from buttress.files import File, Files, content_disposition, for_owner, of_owner
+from buttress.runtime import Runtime
+
+MEMORY_BYTES = 1 << 20
+BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+
+router = APIRouter(tags=["Files"])
+
+
+class FileOut(BaseModel):
+    """An upload."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    name: str
+    media_type: str
+    bytes: int
+    sha256: str
+    app: str
+    created_at: datetime
+
+
+@router.get("/files", dependencies=[needs("files.read")])
+def own_files(
+    session: SessionDep, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> list[FileOut]:
+    """One's own files, the newest first."""
+    owner = require("files.read").person
+    return [FileOut.model_validate(file) for file in of_owner(session, owner, limit=limit)]
+
+
+@router.post(
+    "/files",
+    status_code=201,
+    dependencies=[needs("files.write")],
+    openapi_extra={"requestBody": {"required": True, "content": BINARY}},
+)
+async def upload(request: Request, name: Text) -> FileOut:
+    """Keep a file; the body is its content, as it is."""
+    runtime: Runtime = request.app.state.runtime
+    owner = require("files.write").person
+    with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as spooled:
+        async for block in request.stream():
+            spooled.write(block)
+        spooled.seek(0)
+
+        def put() -> FileOut:
+            with runtime.session() as session:
+                file = runtime.files.put(session, spooled, name=name, app="api", owner=owner)
+                return FileOut.model_validate(file)
+
+        return await anyio.to_thread.run_sync(put)
+
+
+@router.get(
+    "/files/{file_id}",
+    dependencies=[needs("files.read")],
+    response_model=None,
+    response_class=StreamingResponse,
+    responses={200: {"content": BINARY}, 206: {"content": BINARY}, 304: {}, 416: {}},
+)
+def download(file_id: UUID, request: Request, session: SessionDep) -> Response:
+    """The content of one of one's own files."""
+    runtime: Runtime = request.app.state.runtime
+    file = for_owner(session, file_id, require("files.read").person)
+    return file_response(runtime.files, file, request)
+
+
+@router.delete("/files/{file_id}", status_code=204, dependencies=[needs("files.write")])
+def delete_file(file_id: UUID, request: Request, session: SessionDep) -> None:
+    """Delete one of one's own files."""
+    runtime: Runtime = request.app.state.runtime
+    runtime.files.delete(session, for_owner(session, file_id, require("files.write").person))
+
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
