@@ -19,7 +19,6 @@ from buttress.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from buttress.access.lookup import Identities
     from buttress.backup import Backups
     from buttress.cache import Cache
     from buttress.db.database import Database
