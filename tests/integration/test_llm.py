@@ -8,12 +8,15 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
+from sqlalchemy import update
 
 from buttress import telemetry
 from buttress.errors import (
@@ -25,6 +28,7 @@ from buttress.errors import (
     NotFound,
 )
 from buttress.llm import LLM, Message, Providers, asking
+from buttress.llm.tables import LLMAnswer
 from buttress.testing.models import (
     Answer,
     Failure,
@@ -258,6 +262,7 @@ def test_what_does_not_pass_is_given_up(llm: Gateway, model_server: ModelServer)
 
 
 def test_the_wait_a_provider_asks_for_is_kept(llm: Gateway, model_server: ModelServer) -> None:
+    llm.complete("warm", **NARROW)
     model_server.script(Failure(429, headers={"retry-after": "1"}), Answer("now"))
     began = time.monotonic()
 
@@ -305,6 +310,17 @@ def test_the_next_model_is_asked_when_one_is_away(
     assert answer.attempts == asking.ATTEMPTS + 1
     assert llm.outcomes == ["failed", "ok"]
     assert any("the next is asked" in message for message in caplog.messages)
+
+
+def test_the_fallback_of_the_settings_is_for_calls_that_name_no_model(
+    calls_url: str, model_server: ModelServer
+) -> None:
+    with gateway(calls_url, model_server, fallback=f" {PRICED} ,") as llm:
+        model_server.script(Failure(401), Answer("from the second"), Failure(401))
+
+        assert llm.complete("?", **NARROW).model == PRICED
+        with pytest.raises(ConfigurationError):
+            llm.complete("?", model=OWN, **NARROW)
 
 
 def test_a_silent_model_leaves_time_for_the_next(llm: Gateway, model_server: ModelServer) -> None:
@@ -375,8 +391,6 @@ def test_a_provider_without_key_names_its_variable(llm: Gateway) -> None:
 def test_a_client_that_is_not_installed_names_its_extra(
     calls_url: str, monkeypatch: pytest.MonkeyPatch, provider: str, package: str, extra: str
 ) -> None:
-    from pydantic import SecretStr
-
     monkeypatch.setitem(__import__("sys").modules, package, None)
     with gateway(calls_url) as llm:
         llm.providers = Providers({provider: SecretStr(KEY)}, {})
@@ -462,9 +476,7 @@ def test_the_key_and_the_prompt_are_nowhere(
     llm: Gateway, model_server: ModelServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     prompt = "the-secret-prompt"
-    echo = (
-        f'{{"error": {{"message": "{KEY} {prompt}", "code": "{KEY}", "type": "{KEY}"}}}}'.encode()
-    )
+    echo = f'{{"error": {{"message": "{KEY} {prompt}", "code": "{prompt}", "type": "{KEY}"}}}}'.encode()
     told: list[str] = []
     caplog.set_level(logging.DEBUG)
     for name in telemetry.TALKATIVE:
@@ -482,6 +494,32 @@ def test_the_key_and_the_prompt_are_nowhere(
     )
     assert KEY not in everything
     assert prompt not in everything
+
+
+def test_a_key_that_reads_like_a_code_is_not_told_either(
+    llm: Gateway, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "gsk_canary_1234"
+    keys = {"openai": SecretStr(key)}
+    monkeypatch.setattr(llm, "providers", Providers(keys, {"openai": model_server.url}))
+    model_server.script(Failure(400, code=key))
+
+    with pytest.raises(ModelRefused) as caught:
+        llm.complete("?", model=PRICED, **NARROW)
+
+    assert "(400)" in str(caught.value)
+    assert model_server.keys == [key]
+
+
+def test_an_old_answer_is_not_given(llm: Gateway, model_server: ModelServer) -> None:
+    llm.complete("?", cache=True, **NARROW)
+    with llm.database.connection() as connection:
+        connection.execute(update(LLMAnswer).values(expires_at=datetime.now(UTC)))
+
+    again = llm.complete("?", cache=True, **NARROW)
+
+    assert (again.cached, len(model_server.requests)) == (False, 2)
+    assert llm.complete("?", cache=True, **NARROW).cached
 
 
 def test_text_that_cannot_be_sent_is_bad_input(llm: Gateway) -> None:

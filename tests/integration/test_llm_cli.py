@@ -33,7 +33,7 @@ def deployment(
         pass
     monkeypatch.chdir(tmp_path)
     for name, value in {
-        "COLUMNS": "200",
+        "COLUMNS": "40",
         "DATABASE_URL": calls_url,
         "REDIS_URL": "redis://127.0.0.1:1",
         "BUTTRESS_HOME": str(tmp_path / "var"),
@@ -57,7 +57,9 @@ def test_an_answer_appears_and_is_counted(
     assert printed.out == "[bold]Oak :tree:\n"
     assert f"{OWN}, 11 tokens in, 7 out, {A_CALL:.6f} USD" in printed.err
     assert run("usage", "--by", "model,purpose") == 0
-    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(OWN))
+    told = capsys.readouterr()
+    assert OWN in told.out, told
+    line = next(line for line in told.out.splitlines() if line.startswith(OWN))
     assert line.split()[:7] == [OWN, "buttress.ask", "1", "0", "0", "11", "7"]
 
 
@@ -73,6 +75,17 @@ def test_usage_goes_to_a_file(deployment: Path, capsys: Captured) -> None:
 def test_no_calls_are_no_calls(deployment: Path, capsys: Captured) -> None:
     assert run("usage") == 0
     assert capsys.readouterr().out == "no calls\n"
+
+
+@pytest.mark.parametrize("options", [[], ["--export", "usage.csv"]])
+def test_usage_before_a_migration_tells_what_to_run(
+    deployment: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{deployment / 'empty.db'}")
+
+    assert run("usage", *options) == 1
+
+    assert "buttress migrate" in capsys.readouterr().err
 
 
 def test_a_group_that_is_none_is_bad_input(deployment: Path, capsys: Captured) -> None:

@@ -129,7 +129,7 @@ def test_another_thread_can_stop_a_reader(llm: Gateway, model_server: ModelServe
 
 
 def test_closing_the_gateway_ends_a_stream_nobody_reads(
-    calls_url: str, model_server: ModelServer
+    calls_url: str, model_server: ModelServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     model_server.script(SLOW)
     with gateway(calls_url, model_server) as llm:
@@ -142,6 +142,7 @@ def test_closing_the_gateway_ends_a_stream_nobody_reads(
         with pytest.raises(ModelUnavailable):
             list(stream)
         assert llm.outcomes == ["cancelled"]
+        assert caplog.messages == [], "it was written twice"
 
 
 def test_a_stream_begins_again_before_its_first_piece(
@@ -242,6 +243,22 @@ def test_a_cancelled_coroutine_ends_the_request(llm: Gateway, model_server: Mode
 
     assert llm.outcomes == ["ok", "cancelled"]
     assert until(lambda: threading.active_count() < 30)
+
+
+def test_a_coroutine_that_is_cancelled_while_it_waits_ends_the_request(
+    llm: Gateway, model_server: ModelServer
+) -> None:
+    model_server.script(Answer(pieces=("a",)), Silence())
+
+    async def give_up() -> None:
+        [piece async for piece in llm.astream("warm", **CHAT)]
+        stream = llm.astream("?", **CHAT)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(stream), 0.3)
+        assert await asyncio.to_thread(until, lambda: llm.outcomes == ["ok", "cancelled"])
+        await stream.aclose()
+
+    asyncio.run(give_up())
 
 
 def test_an_error_reaches_a_coroutine(llm: Gateway, model_server: ModelServer) -> None:

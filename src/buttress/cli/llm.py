@@ -12,7 +12,12 @@ from buttress.cli.context import load_settings, out, plain
 from buttress.errors import BadInput
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from buttress.llm import UsageRow
+
+WIDE = 1_000
+"""Columns a table may have: names of models are long, and nobody can use half of one."""
 
 app = typer.Typer(help="Language models: who answers, and what it takes.", no_args_is_help=True)
 
@@ -36,7 +41,7 @@ def usage(
     Example: buttress llm usage --by app,model --days 7
     """
     from buttress.exports import export_rows
-    from buttress.llm import usage_query
+    from buttress.llm import require_table, usage_query
     from buttress.runtime import Runtime
 
     groups = [name.strip() for name in by.split(",") if name.strip()]
@@ -47,6 +52,7 @@ def usage(
             show_usage(runtime.llm.usage(since, until, groups), groups)  # type: ignore[arg-type]
             return
         with runtime.database.session(read_only=True) as session:
+            require_table(session)
             query = usage_query(since, until, groups)  # type: ignore[arg-type]
             written = export_rows(session, query, export)
     out.print(f"wrote {written:,} bytes to {export}", markup=False)
@@ -72,9 +78,17 @@ def show_usage(rows: list[UsageRow], groups: list[str]) -> None:
             f"{row.unpriced:,}",
             f"{row.mean_latency_seconds:.2f}",
         )
-    out.print(table)
+    print_whole(table)
     total = sum(row.cost for row in rows)
     out.print(f"{sum(row.calls for row in rows):,} calls, {total:.4f} USD", markup=False)
+
+
+def print_whole(table: Table) -> None:
+    """Print a table as wide as it is, beyond the terminal's edge if need be."""
+    from rich.measure import Measurement
+
+    table.width = Measurement.get(out, out.options.update(max_width=WIDE), table).maximum
+    out.print(table, crop=False)
 
 
 @app.command()
@@ -101,7 +115,7 @@ def models(
         needed = "BUTTRESS_LLM__BASE_URL" if provider.name == "openai-compatible" else provider.key
         configured = "yes" if providers.is_configured(provider.name) else "no"
         table.add_row(provider.name, configured, needed)
-    out.print(table)
+    print_whole(table)
     fallback = [name.strip() for name in settings.llm.fallback.split(",") if name.strip()]
     chosen = [name for name in (settings.llm.model, *fallback) if name]
     if not chosen:
@@ -120,7 +134,7 @@ def models(
         place = f"{chosen.index(name) + 1}." if name in chosen else "-"
         table.add_row(plain(name), place, *shown)
     out.print()
-    out.print(table)
+    print_whole(table)
 
 
 @app.command()

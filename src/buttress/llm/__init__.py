@@ -11,7 +11,7 @@ from buttress.llm.gateway import LLM
 from buttress.llm.offline import offline
 from buttress.llm.providers import PROVIDERS, Provider, Providers
 from buttress.llm.streams import AsyncStream, Stream
-from buttress.llm.usage import GROUPS, UsageRow, usage, usage_query
+from buttress.llm.usage import GROUPS, UsageRow, require_table, usage, usage_query
 
 __all__ = [
     "GROUPS",
@@ -26,6 +26,7 @@ __all__ = [
     "Tokens",
     "UsageRow",
     "offline",
+    "require_table",
     "usage",
     "usage_query",
 ]

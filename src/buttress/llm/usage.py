@@ -8,11 +8,21 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal, get_args
 
-from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, literal_column, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    case,
+    cast,
+    func,
+    inspect,
+    literal_column,
+    select,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from buttress.db.functions import day
-from buttress.errors import BadInput
+from buttress.errors import BadInput, Conflict
 from buttress.llm.tables import LLMCall
 
 Group = Literal["day", "provider", "model", "app", "person", "purpose", "outcome"]
@@ -85,7 +95,11 @@ def usage_query(
 def usage(
     session: Session, since: datetime, until: datetime, by: Sequence[Group] = ("day", "model")
 ) -> list[UsageRow]:
-    """What calls between two moments took, a row for each group, in the order of the groups."""
+    """What calls between two moments took, a row for each group, in the order of the groups.
+
+    Raises `BadInput` for a group that is none, `Conflict` where the table is missing.
+    """
+    require_table(session)
     rows = session.execute(usage_query(since, until, by)).mappings()
     return [
         UsageRow(
@@ -97,6 +111,12 @@ def usage(
         )
         for row in rows
     ]
+
+
+def require_table(session: Session) -> None:
+    """Raise `Conflict` where `buttress migrate` has not run yet."""
+    if not inspect(session.connection()).has_table(LLMCall.__tablename__):
+        raise Conflict("there is no table of model calls yet", hint="Run `buttress migrate`.")
 
 
 def _column(name: Group) -> ColumnElement[Any]:
