@@ -116,6 +116,13 @@ class ModelServer:
         with self._lock:
             self._script.extend(steps)
 
+    def forget(self) -> None:
+        """Begin anew: no script, and nobody has asked anything."""
+        with self._lock:
+            for gathered in (self._script, self.requests, self.keys):
+                gathered.clear()
+        self.gone.clear()
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -157,6 +164,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Conversation(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # 40 ms a request otherwise
     server: _Server
 
     def log_message(self, format: str, *args: object) -> None:
