@@ -79,6 +79,12 @@ def executions(slot: Slot, beginning: str) -> int:
     return sum(t.count for s, t in tallies if s.statement.text.startswith(beginning))
 
 
+def test_a_process_makes_old_rollups_coarser(database):
+    writer = Writer(watched(database), database.url, every_seconds=60)
+    with closing(writer.database):
+        writer.compact()
+
+
 PROGRAM = """
 import sys
 from buttress.db.database import Database

@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 10.0
 COMPACT_EVERY_SECONDS = 3600.0
-POOL = PoolSettings.model_validate({"size": 1, "overflow": 0, "timeout_seconds": 2.0})
+# The second holds the lock while the first makes old roll-ups coarser.
+POOL = PoolSettings.model_validate({"size": 1, "overflow": 1, "timeout_seconds": 2.0})
 TIMEOUTS = TimeoutSettings.model_validate(
     {"connect_seconds": 2.0, "statement_seconds": 5.0, "lock_seconds": 1.0, "start_seconds": 0.0}
 )
