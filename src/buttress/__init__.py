@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from buttress.db.database import Database
     from buttress.errors import ButtressError
     from buttress.files import Files
+    from buttress.llm import LLM
     from buttress.mover import move
     from buttress.mover.report import MoveReport
     from buttress.runtime import Runtime
     from buttress.settings import Settings
 
 __all__ = [
+    "LLM",
     "App",
     "Base",
     "ButtressError",
@@ -44,6 +46,7 @@ _HOMES = {
     "Contract": "buttress.contracts",
     "Database": "buttress.db.database",
     "Files": "buttress.files",
+    "LLM": "buttress.llm",
     "MoveReport": "buttress.mover.report",
     "Runtime": "buttress.runtime",
     "Settings": "buttress.settings",

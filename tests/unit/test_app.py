@@ -21,14 +21,18 @@ from buttress.settings import Settings
 from buttress.telemetry import HumanLines, JsonLines
 
 EVERYTHING = [
+    "LLM",
     "App",
     "Base",
     "ButtressError",
     "Cache",
+    "Contract",
     "Database",
+    "Files",
     "MoveReport",
     "Runtime",
     "Settings",
+    "Violation",
     "move",
 ]
 
