@@ -16,6 +16,8 @@ from buttress.db.database import Database
 from buttress.db.embedded import Servers
 from buttress.db.migrations import upgrade
 from buttress.jobs.tables import install as install_jobs
+from buttress.runtime import Runtime
+from buttress.settings import Settings
 from cache_world import World, databases, fresh
 from llm_world import one_database
 
@@ -126,3 +128,18 @@ def calls_url(servers: Servers) -> Iterator[str]:
     """URL of the database in which the tests of the model gateway keep their calls."""
     with one_database(servers) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def modules_runtime(
+    modules_foundation_url: str, servers: Servers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Runtime]:
+    """A deployment on that database, for all tests of a module."""
+    settings = Settings(
+        _env_file=None,
+        database_url=modules_foundation_url,
+        redis_url=servers.valkey_url,
+        home=tmp_path_factory.mktemp("home"),
+    )
+    with Runtime(settings) as runtime:
+        yield runtime

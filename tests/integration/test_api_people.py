@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import schemathesis
 from fastapi.routing import APIRoute, iter_route_contexts
@@ -13,22 +11,14 @@ from buttress.access import PERMISSIONS, ROLES, acting, people, permissions_of
 from buttress.access.identity import Identity
 from buttress.api.app import create_api
 from buttress.runtime import Runtime
-from buttress.settings import Settings
 from buttress.testing import someone
 
 OPEN = {"/docs", "/openapi.json", "/docs/oauth2-redirect"}
 
 
 @pytest.fixture(scope="module")
-def runtime(modules_foundation_url, servers, tmp_path_factory) -> Iterator[Runtime]:
-    settings = Settings(
-        _env_file=None,
-        database_url=modules_foundation_url,
-        redis_url=servers.valkey_url,
-        home=tmp_path_factory.mktemp("home"),
-    )
-    with Runtime(settings) as runtime:
-        yield runtime
+def runtime(modules_runtime: Runtime) -> Runtime:
+    return modules_runtime
 
 
 @pytest.fixture(scope="module")

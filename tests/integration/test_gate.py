@@ -24,7 +24,7 @@ from buttress.gate import Gate
 from buttress.gate.headers import content_policy
 from buttress.gate.owners import Owners
 from buttress.runtime import Runtime
-from buttress.settings import AccessSettings, Settings
+from buttress.settings import AccessSettings
 
 PASSWORD = "four unusual garden words"
 HASH = passwords.rehash(PASSWORD)
@@ -104,15 +104,8 @@ def opened(runtime: Runtime) -> Gate:
 
 
 @pytest.fixture(scope="module")
-def runtime(modules_foundation_url, servers, tmp_path_factory) -> Iterator[Runtime]:
-    settings = Settings(
-        _env_file=None,
-        database_url=modules_foundation_url,
-        redis_url=servers.valkey_url,
-        home=tmp_path_factory.mktemp("home"),
-    )
-    with Runtime(settings) as runtime:
-        yield runtime
+def runtime(modules_runtime: Runtime) -> Runtime:
+    return modules_runtime
 
 
 @pytest.fixture

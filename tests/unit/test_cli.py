@@ -13,8 +13,9 @@ import typer
 from typer.testing import CliRunner
 
 from buttress import cli as terminal
+from buttress.cli.address import address
 from buttress.cli.context import load_settings
-from buttress.cli.up import address, listen
+from buttress.cli.up import listen
 from buttress.errors import BadInput, ConfigurationError, Conflict
 from buttress.scaffold import write_app
 from buttress.settings import Settings

@@ -47,7 +47,7 @@ def health(
 
 def address(settings: Settings) -> str:
     """Where `buttress up` listens."""
-    from buttress.cli.up import address
+    from buttress.cli.address import address
 
     return address(settings)
 

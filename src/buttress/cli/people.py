@@ -10,6 +10,7 @@ from uuid import UUID
 
 import typer
 
+from buttress.cli.address import sign_in_link
 from buttress.cli.context import load_settings, out, plain
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def first() -> None:
     from buttress.access import links
 
     with session() as (opened, settings):
-        out.print(link(settings, links.for_first_admin(opened)))
+        out.print(sign_in_link(settings, links.for_first_admin(opened)))
 
 
 @app.command()
@@ -67,7 +68,7 @@ def invite(name: Name, role: RoleName = "viewer") -> None:
     from buttress.access import links
 
     with session() as (opened, settings):
-        out.print(link(settings, links.invite(opened, name, role)))
+        out.print(sign_in_link(settings, links.invite(opened, name, role)))
 
 
 @app.command("password")
@@ -79,7 +80,7 @@ def new_password(name: Name) -> None:
     from buttress.access import links, people
 
     with session() as (opened, settings):
-        out.print(link(settings, links.for_new_password(opened, people.find(opened, name))))
+        out.print(sign_in_link(settings, links.for_new_password(opened, people.find(opened, name))))
 
 
 @app.command("role")
@@ -134,10 +135,3 @@ def session() -> Iterator[tuple[Session, Settings]]:
     )
     with Runtime(settings) as runtime, acting(operator), runtime.session() as opened:
         yield opened, settings
-
-
-def link(settings: Settings, secret: str) -> str:
-    """The whole address of a link."""
-    from buttress.cli.up import address
-
-    return f"{settings.access.base_url.rstrip('/') or address(settings)}/sign-in/link/{secret}"

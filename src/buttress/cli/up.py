@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from buttress.cli.address import address, sign_in_link
 from buttress.cli.context import err, load_settings, out, plain
 from buttress.errors import ConfigurationError
 
@@ -187,15 +188,8 @@ def application(runtime: Runtime) -> ASGIApp:
 def first_link(runtime: Runtime) -> str | None:
     """The address by which the first admin signs up, None once there is one."""
     from buttress.access import links, people
-    from buttress.cli.people import link
 
     with runtime.session() as session:
         if people.any_admin(session):
             return None
-        return link(runtime.settings, links.for_first_admin(session))
-
-
-def address(settings: Settings) -> str:
-    """The address to open in a browser."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{settings.port}"
+        return sign_in_link(runtime.settings, links.for_first_admin(session))
