@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from buttress.errors import Conflict, ModelRefused, ModelUnavailable
+from buttress.errors import BadInput, Conflict, ModelRefused, ModelUnavailable
 from buttress.llm import asking
 from buttress.testing.models import Answer, Broken, Failure, ModelServer, Refusal, Silence
 from llm_world import A_CALL, OWN, PRICED, Gateway, gateway
@@ -259,6 +259,18 @@ def test_a_coroutine_that_is_cancelled_while_it_waits_ends_the_request(
         await stream.aclose()
 
     asyncio.run(give_up())
+
+
+def test_a_stream_without_a_prompt_is_refused_at_once(llm: Gateway) -> None:
+    with pytest.raises(BadInput, match="no prompt"):
+        llm.astream(" ", **CHAT)
+
+
+def test_a_stream_nobody_begins_is_no_call(llm: Gateway, model_server: ModelServer) -> None:
+    llm.stream("?", **CHAT).close()
+    llm.astream("?", **CHAT)
+
+    assert (model_server.requests, llm.calls()) == ([], [])
 
 
 def test_an_error_reaches_a_coroutine(llm: Gateway, model_server: ModelServer) -> None:

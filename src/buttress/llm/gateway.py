@@ -7,7 +7,6 @@ import time
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from buttress.errors import ButtressError, ConfigurationError, ModelUnavailable, NotFound
@@ -219,8 +218,7 @@ class LLM:
     ) -> AsyncStream:
         """`stream` for a coroutine: `async for piece in llm.astream(…)`."""
         return AsyncStream(
-            partial(
-                self.stream,
+            self.stream(
                 prompt,
                 purpose=purpose,
                 model=model,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 from collections.abc import Callable, Coroutine
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 
 from buttress.errors import ModelUnavailable
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LATE_SECONDS = 5.0
@@ -57,10 +59,14 @@ class Loop:
         if running is None or running[0] != os.getpid():
             return
         _, loop, thread = running
-        asyncio.run_coroutine_threadsafe(_end_everything(last), loop).result(CLOSE_SECONDS * 2)
+        try:
+            asyncio.run_coroutine_threadsafe(_end_everything(last), loop).result(CLOSE_SECONDS * 2)
+        except Exception as error:  # noqa: BLE001  # the rest has to be closed all the same
+            log.warning("connections are not closed", extra={"reason": type(error).__name__})
         loop.call_soon_threadsafe(loop.stop)
         thread.join(CLOSE_SECONDS)
-        loop.close()
+        if not thread.is_alive():
+            loop.close()
 
     def _loop(self) -> asyncio.AbstractEventLoop:
         with self._starting:

@@ -141,9 +141,8 @@ class AsyncStream(AsyncIterator[str]):
     A thread of its own reads the stream; nothing blocks the loop.
     """
 
-    def __init__(self, open_stream: Callable[[], Stream]) -> None:
-        self._open = open_stream
-        self._stream: Stream | None = None
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
         self._pieces: asyncio.Queue[str | BaseException | None] | None = None
         self._thread: threading.Thread | None = None
 
@@ -176,13 +175,11 @@ class AsyncStream(AsyncIterator[str]):
     @property
     def text(self) -> str:
         """What has come so far."""
-        return self._stream.text if self._stream else ""
+        return self._stream.text
 
     @property
     def completion(self) -> Completion[None]:
         """The whole answer and what it cost; raises `Conflict` before its end was reached."""
-        if self._stream is None:
-            raise Conflict("the stream has not begun", hint="Read it until it ends.")
         return self._stream.completion
 
     async def aclose(self) -> None:
@@ -192,14 +189,12 @@ class AsyncStream(AsyncIterator[str]):
             await asyncio.to_thread(self._thread.join)
 
     def _give_up(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
+        self._stream.close()
 
     def _start(self) -> asyncio.Queue[str | BaseException | None]:
         loop = asyncio.get_running_loop()
         pieces: asyncio.Queue[str | BaseException | None] = asyncio.Queue()
         self._pieces = pieces
-        stream = self._stream = self._open()
 
         def give(piece: str | BaseException | None) -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody waits for it
@@ -207,7 +202,7 @@ class AsyncStream(AsyncIterator[str]):
 
         self._thread = threading.Thread(
             target=contextvars.copy_context().run,
-            args=(_read, stream, give),
+            args=(_read, self._stream, give),
             name="buttress model stream",
             daemon=True,
         )
