@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from buttress.access import signing_in
 from buttress.errors import BadInput, NotFound
 from buttress.jobs import Job, Queue, Step
 
@@ -85,14 +86,29 @@ def drill_job(runtime: Runtime) -> Job[[], object]:
 
 
 def prune_job(runtime: Runtime) -> Job[[], object]:
-    """Delete jobs that ended longer ago than BUTTRESS_JOBS__KEEP_DAYS; returns how many."""
+    """Delete what is old: jobs that ended longer ago than BUTTRESS_JOBS__KEEP_DAYS, sign-ins that
+    have ended, contents of files that a crash has left; returns how many jobs."""
 
-    def prune() -> int:
+    def prune_jobs() -> int:
         return runtime.jobs.prune(days=runtime.settings.jobs.keep_days)
 
-    return Job(
-        "buttress.prune", Step("buttress.prune_jobs", prune), queue=QUEUE, schedule=PRUNE_SCHEDULE
-    )
+    def prune_sign_ins() -> None:
+        with runtime.session() as session:
+            signing_in.sweep(session, runtime.identities.lifetimes)
+
+    def prune_files() -> int:
+        return runtime.files.sweep()
+
+    jobs = Step("buttress.prune_jobs", prune_jobs)
+    sign_ins = Step("buttress.prune_sign_ins", prune_sign_ins)
+    files = Step("buttress.prune_files", prune_files)
+
+    def prune() -> int:
+        sign_ins()
+        files()
+        return jobs()
+
+    return Job("buttress.prune", prune, queue=QUEUE, schedule=PRUNE_SCHEDULE)
 
 
 def tell(phase: str, done: int, total: int) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from buttress.db.embedded import Servers
+from buttress.db.migrations import upgrade
 from buttress.errors import BadInput
 from buttress.housekeeping import housekeeping
 from buttress.jobs import Job
@@ -28,6 +29,7 @@ def settings(backend_url: str, servers: Servers, tmp_path: Path) -> Settings:
 @pytest.fixture
 def runtime(settings: Settings) -> Iterator[Runtime]:
     with Runtime(settings) as runtime:
+        upgrade(runtime.owner_database, [])
         install(runtime.owner_database)
         yield runtime
 
@@ -81,6 +83,7 @@ def test_a_drill_proves_the_newest_backup_and_fails_where_it_is_damaged(
 def test_jobs_that_ended_long_ago_are_forgotten(settings: Settings) -> None:
     at_once = JobSettings(keep_days=0)
     with Runtime(settings.model_copy(update={"jobs": at_once})) as runtime:
+        upgrade(runtime.owner_database, [])
         install(runtime.owner_database)
         job = named(runtime, "buttress.prune")
         with Worker(runtime.jobs):
