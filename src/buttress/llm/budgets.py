@@ -66,9 +66,13 @@ def limit_of(limits: Mapping[str, float], name: str) -> float | None:
     return limits.get(name, limits.get(EVERY_OTHER))
 
 
-def whose(app: str | None, person: str | None) -> str:
-    """Of whom a limit is, as an error tells it."""
-    return f"app {app!r}" if app else "this person" if person else "this deployment"
+def whose(app: str | None, person: str | None) -> tuple[str, str]:
+    """Of whom a limit is, as an error tells it, and the variable that sets it."""
+    if app:
+        return f"app {app!r}", "BUTTRESS_LLM__APP_DAILY_BUDGET_USD"
+    if person:
+        return "this person", "BUTTRESS_LLM__PERSON_DAILY_BUDGET_USD"
+    return "this deployment", "BUTTRESS_LLM__DAILY_BUDGET_USD"
 
 
 def total(spent: Spent, app: str | None, person: str | None) -> Decimal:
@@ -83,12 +87,15 @@ def total(spent: Spent, app: str | None, person: str | None) -> Decimal:
     )
 
 
-def _spent(whose: str, limit: Decimal, used: Decimal, cost: Decimal, now: datetime) -> BudgetSpent:
+def _spent(
+    limited: tuple[str, str], limit: Decimal, used: Decimal, cost: Decimal, now: datetime
+) -> BudgetSpent:
+    name, variable = limited
     resets_at = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     return BudgetSpent(
-        f"the model budget of {whose} for today is {limit} USD: {used:.6f} are spent or in use, "
+        f"the model budget of {name} for today is {limit} USD: {used:.6f} are spent or in use, "
         f"and this call may cost {cost:.6f}",
         resets_at=resets_at,
         after_seconds=(resets_at - now).total_seconds(),
-        hint=f"It begins anew at {resets_at:%Y-%m-%d %H:%M} UTC; BUTTRESS_LLM__… raises it.",
+        hint=f"It begins anew at {resets_at:%Y-%m-%d %H:%M} UTC; {variable} raises it.",
     )
