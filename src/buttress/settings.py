@@ -181,6 +181,19 @@ class FilesSettings(BaseModel):
     )
 
 
+class OIDCSettings(BaseModel):
+    """The provider by which people sign in with their organisation's account."""
+
+    model_config = ConfigDict(frozen=True)
+
+    issuer: str = Field("", description="its address, exactly as it calls itself")
+    client_id: str = Field("", description="what it calls this deployment")
+    client_secret: SecretStr = Field(SecretStr(""), description="what it gave this deployment")
+    role: Literal["", "viewer", "analyst"] = Field(
+        "", description="role of people nobody has invited; empty lets in none of them"
+    )
+
+
 class Settings(BaseSettings):
     """Settings from environment variables and `.env`, frozen once read.
 
@@ -247,6 +260,7 @@ class Settings(BaseSettings):
     backup: BackupSettings = Field(default_factory=lambda: BackupSettings())
     files: FilesSettings = Field(default_factory=lambda: FilesSettings())
     access: AccessSettings = Field(default_factory=lambda: AccessSettings())
+    oidc: OIDCSettings = Field(default_factory=lambda: OIDCSettings())
     llm: LLMSettings = Field(default_factory=lambda: LLMSettings())
 
     @property
@@ -319,3 +333,64 @@ def _names(model: type[BaseModel], prefix: str) -> Iterator[str]:
             yield str(alias or variable)
         if isinstance(described.annotation, type) and issubclass(described.annotation, BaseModel):
             yield from _names(described.annotation, f"{variable}__")
+
+
+Origin = Literal["default", "environment", ".env", "code"]
+
+
+@dataclasses.dataclass(frozen=True)
+class InForce:
+    """One setting as it is: a secret's value is told by its length, a URL's without what is in
+    it for the server alone."""
+
+    name: str
+    value: str
+    origin: Origin
+    meaning: str
+
+
+def in_force(settings: Settings, given: Given) -> list[InForce]:
+    """Every setting with its value and where that came from, in the order of the declaration."""
+    file, environment = _folded(given.file), _folded(given.environment)
+    found = []
+    for names, value, field in _values(settings, "BUTTRESS_", ()):
+        origin: Origin = "code"
+        if not environment.isdisjoint(names):
+            origin = "environment"
+        elif not file.isdisjoint(names):
+            origin = ".env"
+        elif value == field.get_default(call_default_factory=True):
+            origin = "default"
+        found.append(
+            InForce(names[0].upper(), _told(value, field), origin, field.description or "")
+        )
+    return found
+
+
+def _folded(names: dict[str, str]) -> set[str]:
+    return {name.casefold() for name in names}
+
+
+def _values(
+    model: BaseModel, prefix: str, groups: tuple[str, ...]
+) -> Iterator[tuple[list[str], object, FieldInfo]]:
+    """Every setting: the names it may be given by, its own first and its groups' last."""
+    for name, field in type(model).model_fields.items():
+        value, variable = getattr(model, name), f"{prefix}{name}".casefold()
+        if isinstance(value, BaseModel):
+            yield from _values(value, f"{variable}__", (variable, *groups))
+            continue
+        alias = field.validation_alias
+        own = alias.choices if isinstance(alias, AliasChoices) else [alias or variable]
+        yield [*(str(one).casefold() for one in own), *groups], value, field
+
+
+def _told(value: object, field: FieldInfo) -> str:
+    if isinstance(value, SecretStr):
+        secret = value.get_secret_value()
+        if value == field.get_default(call_default_factory=True):
+            return secret or "not set"
+        return f"set, {len(secret)} characters"
+    if value is None:
+        return "not set"
+    return re.sub(r"://[^/@\s]*@", "://…@", re.sub(r"(://[^?]*)\?.*", r"\1?…", str(value)))

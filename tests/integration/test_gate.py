@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from buttress.gate.headers import content_policy
 from buttress.gate.owners import Owners
 from buttress.runtime import Runtime
 from buttress.settings import AccessSettings
+from buttress.telemetry import JsonLines
 
 PASSWORD = "four unusual garden words"
 HASH = passwords.rehash(PASSWORD)
@@ -47,6 +49,11 @@ async def tell(request: Request) -> JSONResponse:
             "scheme": request.url.scheme,
         }
     )
+
+
+async def log_it(_: Request) -> PlainTextResponse:
+    logging.getLogger("inside").warning("something")
+    return PlainTextResponse("")
 
 
 async def read(request: Request) -> PlainTextResponse:
@@ -92,6 +99,7 @@ def opened(runtime: Runtime) -> Gate:
     workspace = Starlette(
         routes=[
             WebSocketRoute("/_stcore/stream", echo),
+            Route("/logs", log_it),
             Route("/{path:path}", tell, methods=["GET", "PUT", "POST"]),
         ]
     )
@@ -446,3 +454,17 @@ def test_every_kind_of_media_belongs_to_who_was_sent_it(kind):
 
     assert owners.may("/media/abcdef0123456789.png", ann)
     assert not owners.may("/media/abcdef0123456789.png", bob)
+
+
+def test_a_line_of_the_log_says_for_whom_it_was(house):
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(JsonLines().format(record))
+    logging.getLogger("inside").addHandler(handler)
+
+    answer = house.signed_in().get("/logs", headers={"x-request-id": "request-0001"})
+
+    logging.getLogger("inside").removeHandler(handler)
+    assert answer.headers["x-request-id"] == "request-0001"
+    (line,) = map(json.loads, lines)
+    assert (line["person"], line["request_id"]) == ("ann@example.com", "request-0001")

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from buttress import telemetry
 from buttress.access.roles import PERMISSIONS, Permission
 from buttress.errors import Forbidden, NotSignedIn
 
@@ -48,10 +49,15 @@ current = _current.get
 
 @contextmanager
 def acting(identity: Identity | None) -> Iterator[None]:
-    """Everything inside is done for that person."""
+    """Everything inside is done for that person, and told so: by logs, by calls of models."""
     token = _current.set(identity)
     try:
-        yield
+        if identity is None:
+            yield
+        else:
+            request = identity.origin.request_id or None
+            with telemetry.working_for(person=identity.name, request_id=request):
+                yield
     finally:
         _current.reset(token)
 

@@ -15,10 +15,19 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from buttress.access import links, people, signing_in
+from buttress.access import links, oidc, people, signing_in
+from buttress.access.oidc import Provider
 from buttress.access.passwords import SHORTEST
 from buttress.errors import BadInput, ButtressError, NotFound, TooMany
-from buttress.gate.cookies import cookie_name, cookies, forget_cookie, set_cookie
+from buttress.gate.cookies import (
+    cookie_name,
+    cookies,
+    forget_cookie,
+    forget_ticket,
+    keep_ticket,
+    read_ticket,
+    set_cookie,
+)
 from buttress.gate.origin import Arrival
 from buttress.runtime import Runtime
 from buttress.ui.theme import LOGO, MARK
@@ -52,6 +61,8 @@ def pages(runtime: Runtime) -> Starlette:
         routes=[
             Route(SIGN_IN, shown.ask, methods=["GET"]),
             Route(SIGN_IN, shown.sign_in, methods=["POST"]),
+            Route(f"{SIGN_IN}/provider", shown.leave, methods=["GET"]),
+            Route(f"{SIGN_IN}/back", shown.come_back, methods=["GET"]),
             Route(f"{SIGN_IN}/link/{{secret}}", shown.ask_by_link, methods=["GET"]),
             Route(f"{SIGN_IN}/link/{{secret}}", shown.use_link, methods=["POST"]),
             Route("/sign-out", shown.ask_to_sign_out, methods=["GET"]),
@@ -65,6 +76,7 @@ class Pages:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        self.provider = Provider(runtime.settings.oidc)
 
     async def ask(self, request: Request) -> Response:
         """The form to sign in, or a word on how the first admin comes in."""
@@ -74,7 +86,7 @@ class Pages:
                 text="Open the link that `buttress up` printed when it started, or make a new one "
                 "with `buttress people first`.",
             )
-        return sign_in_form({"next": request.query_params.get("next", "")})
+        return self._form({"next": request.query_params.get("next", "")})
 
     async def sign_in(self, request: Request) -> Response:
         """Look at name and password."""
@@ -89,8 +101,43 @@ class Pages:
                 )
             )  # fmt: skip
         except ButtressError as error:
-            return sign_in_form(form, problem=error)
+            return self._form(form, problem=error)
         return self._let_in(came, secret, wanted(form.get("next", "")))
+
+    async def leave(self, request: Request) -> Response:
+        """Send the browser to the provider."""
+        if not self.provider.configured:
+            return self._form({})
+        back, there = self._back(arrival_of(request)), wanted(request.query_params.get("next", ""))
+        try:
+            address, ticket = await self._in_thread(lambda: self.provider.begin(back, there))
+        except ButtressError as error:
+            return self._form({}, problem=error)
+        response = RedirectResponse(address, status_code=303)
+        keep_ticket(response, arrival_of(request), ticket)
+        return response
+
+    async def come_back(self, request: Request) -> Response:
+        """Let in whoever the provider says it is."""
+        came = arrival_of(request)
+        ticket = read_ticket(request.headers, came)
+        if ticket is None or not self.provider.configured:
+            return self._form({})
+
+        def let_in() -> str:
+            answer = dict(request.query_params)
+            claims = self.provider.finish(self._back(came), ticket, answer)
+            with self.runtime.session() as session:
+                person = oidc.person_for(session, claims, role=self.runtime.settings.oidc.role)
+                return signing_in.begin(session, person, came.origin, how="provider")
+
+        try:
+            secret = await self._in_thread(let_in)
+        except ButtressError as error:
+            return self._form({}, problem=error)
+        response = self._let_in(came, secret, ticket.there)
+        forget_ticket(response, came)
+        return response
 
     async def ask_by_link(self, request: Request) -> Response:
         """The form of a link that works once."""
@@ -151,6 +198,13 @@ class Pages:
         set_cookie(response, came, secret, self.runtime.identities.lifetimes)
         return response
 
+    def _back(self, came: Arrival) -> str:
+        base = self.runtime.settings.access.base_url.rstrip("/") or came.site
+        return f"{base}{SIGN_IN}/back"
+
+    def _form(self, form: dict[str, str], *, problem: ButtressError | None = None) -> Response:
+        return sign_in_form(form, problem=problem, provider=self.provider.configured)
+
     def _any_admin(self) -> bool:
         with self.runtime.session() as session:
             return people.any_admin(session)
@@ -165,8 +219,12 @@ class Pages:
         return await anyio.to_thread.run_sync(work)
 
 
-def sign_in_form(form: dict[str, str], *, problem: ButtressError | None = None) -> Response:
+def sign_in_form(
+    form: dict[str, str], *, problem: ButtressError | None = None, provider: bool = False
+) -> Response:
     """Name and password; what was typed stays, but for the password."""
+    there = wanted(form.get("next", ""))
+    elsewhere = f"{SIGN_IN}/provider" + (f"?next={quote(there, safe='/')}" if there else "")
     return page(
         "Sign in",
         fields=[
@@ -176,7 +234,9 @@ def sign_in_form(form: dict[str, str], *, problem: ButtressError | None = None) 
             ),
             Field("password", "Password", "password", "current-password"),
         ],
-        action=SIGN_IN, button="Sign in", next=wanted(form.get("next", "")), problem=problem,
+        action=SIGN_IN, button="Sign in", next=there, problem=problem,
+        elsewhere=elsewhere if provider else "",
+        elsewhere_label="Sign in with your organisation's account",
     )  # fmt: skip
 
 
