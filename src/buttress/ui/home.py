@@ -1,4 +1,4 @@
-"""The home page: is everything there, and what was moved last?"""
+"""The home page: is everything there, what needs attention, and what was done last?"""
 
 from __future__ import annotations
 
@@ -11,17 +11,28 @@ from buttress.runtime import Runtime
 from buttress.ui import moves
 from buttress.ui.current import current_runtime, signed_in
 from buttress.ui.empty import no_apps, nothing_moved
-from buttress.ui.text import count
+from buttress.ui.operations import jobs
+from buttress.ui.operations.attention import attention
+from buttress.ui.operations.looks import JOBS, badge
+from buttress.ui.text import count, moment, plain
 from buttress.ui.verdict import move_card
 
 EVERY = "10s"
+RECENT = 5
 
 
 def show() -> None:
     """The page."""
     st.title("Home")
     status()
-    if signed_in().may("moves.read"):
+    identity = signed_in()
+    if identity.may("health.read"):
+        st.subheader("What needs attention")
+        attention()
+    if identity.may("jobs.read"):
+        st.subheader("Recent work")
+        recent_work()
+    if identity.may("moves.read"):
         st.subheader("Latest move")
         latest_move()
     st.subheader("Apps")
@@ -76,6 +87,21 @@ def latest_move() -> None:
     move_card(past[0], moves.page())
     if len(past) > 1:
         st.page_link(moves.page(), label=f"All {count(len(past))} moves", icon=":material/list:")
+
+
+def recent_work() -> None:
+    """The jobs that were made last."""
+    found = current_runtime().jobs.find(limit=RECENT)
+    if not found:
+        st.caption("No background work yet. Apps declare it with `@app.job`.")
+        return
+    with st.container(border=True, gap="xsmall"):
+        for job in found:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                badge(JOBS[job.state])
+                st.page_link(jobs.page(), label=plain(job.name), query_params={"id": job.id})
+                st.caption(moment(job.created_at, st.context.timezone), width="content")
+    st.page_link(jobs.page(), label="All jobs", icon=":material/list:")
 
 
 def apps() -> None:

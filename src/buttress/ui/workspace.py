@@ -11,7 +11,19 @@ from buttress.errors import ButtressError
 from buttress.telemetry import entering
 from buttress.ui import apps, cache, home, moves, queries
 from buttress.ui.current import current_runtime, signed_in
-from buttress.ui.operations import account, audit, people
+from buttress.ui.operations import (
+    account,
+    audit,
+    backups,
+    jobs,
+    logs,
+    models,
+    people,
+    settings,
+)
+from buttress.ui.operations import (
+    health as health_page,
+)
 from buttress.ui.problems import explain
 from buttress.ui.text import plain
 from buttress.ui.theme import LOGO, MARK, STYLE
@@ -53,6 +65,11 @@ def sections(identity: Identity) -> dict[str, list[st.Page]]:
 def operations() -> list[tuple[Permission, st.Page]]:
     """The pages every deployment has, with what each needs."""
     return [
+        ("health.read", health_page.page()),
+        ("jobs.read", jobs.page()),
+        ("backups.read", backups.page()),
+        ("logs.read", logs.page()),
+        ("models.usage", models.page()),
         ("moves.read", moves.page()),
         ("health.read", st.Page(apps.show, title="Apps", icon=":material/apps:", url_path="apps")),
         (
@@ -71,6 +88,7 @@ def operations() -> list[tuple[Permission, st.Page]]:
             "audit.read",
             st.Page(audit.show, title="Audit log", icon=":material/history:", url_path="audit"),
         ),
+        ("settings.read", settings.page()),
     ]
 
 

@@ -1,0 +1,262 @@
+"""The page of background work: what runs, waits and ended; or the one job the address names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import get_args
+
+import streamlit as st
+from streamlit.navigation.page import Page
+
+from buttress.access import audit, require
+from buttress.errors import NotFound
+from buttress.jobs import JobStatus
+from buttress.jobs.status import State
+from buttress.mover.page import duration
+from buttress.ui.current import current_runtime, page_session
+from buttress.ui.empty import no_jobs
+from buttress.ui.operations.live import still
+from buttress.ui.operations.looks import JOBS, badge
+from buttress.ui.text import count, moment, plain
+
+EVERY = "3s"
+PAGE_ROWS = 50
+RUNNING_SHOWN = 10
+CONTROLS: dict[str, tuple[str, tuple[State, ...]]] = {
+    "Pause": (":material/pause:", ("waiting", "delayed", "running")),
+    "Resume": (":material/play_arrow:", ("paused",)),
+    "Retry": (":material/replay:", ("failed", "cancelled", "given up")),
+    "Cancel": (":material/cancel:", ("waiting", "delayed", "running", "paused")),
+}
+"""What can be done to a job, and in which states."""
+
+
+def page() -> Page:
+    """Where it is in the navigation."""
+    return st.Page(show, title="Jobs", icon=":material/work_history:", url_path="jobs")
+
+
+def show() -> None:
+    """The page."""
+    require("jobs.read")
+    job_id = st.query_params.get("id")
+    if job_id:
+        st.page_link(page(), label="All jobs", icon=":material/arrow_back:")
+        one_job(job_id)
+        return
+    st.title("Jobs")
+    running()
+    everything()
+    queues()
+    schedules()
+
+
+@st.fragment(run_every=EVERY)
+def running() -> None:
+    """What is under way, and how far it says it is."""
+    still("jobs.read")
+    for job in current_runtime().jobs.find(state="running", limit=RUNNING_SHOWN):
+        bar(job)
+
+
+def bar(job: JobStatus) -> None:
+    """A job's own word on its progress."""
+    said = job.progress
+    if said is None or not said.total:
+        note = f": {plain(said.note)}" if said and said.note else ""
+        st.caption(f"{plain(job.name)} runs{note}")
+        return
+    text = f"{plain(job.name)}: {count(said.done)} of {count(said.total)} {plain(said.note)}"
+    st.progress(min(max(said.done / said.total, 0.0), 1.0), text=text)
+
+
+def everything() -> None:
+    """The list, by state and queue, a page at a time."""
+    jobs = current_runtime().jobs
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        state = st.selectbox("State", ["all", *get_args(State)], width=160)
+        queue = st.selectbox("Queue", ["all", *jobs.queues_declared()], width=220)
+        number = int(st.number_input("Page", min_value=1, step=1, width=120))
+    listed(None if state == "all" else state, None if queue == "all" else queue, number - 1)
+
+
+@st.fragment(run_every=EVERY)
+def listed(state: State | None, queue: str | None, number: int) -> None:
+    """Jobs on lines, the newest first; choosing one opens it."""
+    still("jobs.read")
+    # A choice is a row of what was shown when it was made; meanwhile others may have come.
+    before: list[str] = st.session_state.get("jobs-shown", [])
+    found = current_runtime().jobs.find(
+        state=state, queue=queue, limit=PAGE_ROWS, offset=number * PAGE_ROWS
+    )
+    st.session_state["jobs-shown"] = [job.id for job in found]
+    if not found:
+        no_jobs(filtered=bool(state or queue or number))
+        return
+    event = st.dataframe(
+        [line(job) for job in found],
+        hide_index=True,
+        key="list-jobs",
+        on_select="rerun",
+        selection_mode="single-row",
+        alt="Jobs, the newest first",
+        column_config={"Progress": st.column_config.ProgressColumn(format="percent")},
+    )
+    st.caption("Choose a job to see its steps and what can be done.")
+    chosen = [row for row in event.selection.rows if row < len(before)]
+    if chosen:
+        st.query_params["id"] = before[chosen[0]]
+        st.rerun()
+
+
+def line(job: JobStatus) -> dict[str, object]:
+    """One job in columns."""
+    said = job.progress
+    return {
+        "Job": job.name,
+        "State": JOBS[job.state][0],
+        "Progress": min(said.done / said.total, 1.0) if said and said.total else None,
+        "Says": job.error or (said.note if said else ""),
+        "Created": moment(job.created_at, st.context.timezone),
+        "Took": took(job),
+        "Queue": job.queue or "",
+        "Begun": job.attempts,
+    }
+
+
+def took(job: JobStatus) -> str:
+    """How long it has been worked on since it was begun the last time."""
+    if job.begun_at is None or job.state in ("waiting", "delayed", "paused"):
+        return ""
+    return duration(((job.ended_at or datetime.now(UTC)) - job.begun_at).total_seconds())
+
+
+@st.fragment(run_every=EVERY)
+def one_job(job_id: str) -> None:
+    """A job: how it stands, what can be done, its steps, and its family."""
+    identity = still("jobs.read")
+    jobs = current_runtime().jobs
+    job = jobs.show(job_id)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(plain(job.name), width="content")
+        badge(JOBS[job.state])
+    st.caption(
+        f"{job.id} · created {moment(job.created_at, st.context.timezone)} · "
+        f"{plain(job.queue or 'started past the queues')}"
+    )
+    if identity.may("jobs.control"):
+        controls(job)
+    if job.state == "running" or job.progress:
+        bar(job)
+    if job.error:
+        st.error(plain(job.error), title="It failed.")
+    with st.grid(3, min_column_width=150, border=True):
+        st.metric("Took", took(job) or "not begun")
+        st.metric("Begun", f"{count(job.attempts)} times" if job.attempts != 1 else "once")
+        st.metric("Ended", moment(job.ended_at, st.context.timezone) if job.ended_at else "not yet")
+    steps(job)
+    family(job)
+
+
+def controls(job: JobStatus) -> None:
+    """What can be done to it in its state."""
+    jobs = current_runtime().jobs
+    does: dict[str, Callable[[str], object]] = {
+        "Pause": jobs.pause,
+        "Resume": jobs.resume,
+        "Retry": jobs.retry,
+        "Cancel": lambda job_id: jobs.cancel(job_id, children=True),
+    }
+    with st.container(horizontal=True):
+        for label, (icon, states) in CONTROLS.items():
+            if job.state in states and st.button(label, icon=icon, key=f"{label}-{job.id}"):
+                does[label](job.id)
+                noted(f"job.{label.lower()}", job.id)
+                st.rerun()
+
+
+def noted(action: str, what: str) -> None:
+    """Have the audit log say who did it."""
+    with page_session() as session:
+        audit.record(session, action, what)
+
+
+def steps(job: JobStatus) -> None:
+    """The steps that ended, with their errors."""
+    done = current_runtime().jobs.steps(job.id)
+    if not done:
+        st.caption("No step of it has ended yet.")
+        return
+    st.subheader("Steps")
+    rows = [
+        {
+            "Number": step.number,
+            "Step": step.name,
+            "Took": "" if step.seconds is None else duration(step.seconds),
+            "Error": step.error or "",
+        }
+        for step in done
+    ]
+    st.dataframe(rows, hide_index=True, alt="The steps that ended")
+
+
+def family(job: JobStatus) -> None:
+    """The job that made it, and those it made."""
+    jobs = current_runtime().jobs
+    relatives: list[tuple[str, JobStatus]] = []
+    if job.parent:
+        try:
+            relatives.append(("Made by", jobs.show(job.parent)))
+        except NotFound:
+            st.caption("The job that made it was deleted.")
+    relatives += [("Made", child) for child in jobs.children(job.id)]
+    for how, other in relatives:
+        st.page_link(
+            page(),
+            label=f"{how} {plain(other.name)}, {other.state}",
+            icon=JOBS[other.state][1],
+            query_params={"id": other.id},
+        )
+
+
+def queues() -> None:
+    """The queues, and for whoever may: hold one, let it go on."""
+    st.subheader("Queues")
+    jobs = current_runtime().jobs
+    found = jobs.queues()
+    rows = [
+        {
+            "Queue": one.queue.name,
+            "State": "Paused" if one.paused else "Open",
+            "Waiting": one.waiting,
+            "Running": one.running,
+            "Limits": one.queue.limits,
+        }
+        for one in found
+    ]
+    st.dataframe(rows, hide_index=True, alt="Queues, with what waits and runs in them")
+    if not require("jobs.read").may("jobs.control") or not found:
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox("A queue", [one.queue.name for one in found], width=260)
+        paused = next(one.paused for one in found if one.queue.name == name)
+        label = "Let it go on" if paused else "Hold it"
+        icon = ":material/play_arrow:" if paused else ":material/pause:"
+        if st.button(label, icon=icon, help="What runs goes on; nothing else begins."):
+            (jobs.resume_queue if paused else jobs.pause_queue)(name)
+            noted("queue.resume" if paused else "queue.pause", name)
+            st.rerun()
+
+
+def schedules() -> None:
+    """The jobs that begin by themselves."""
+    rows = [
+        {"Job": job.name, "Schedule": job.schedule, "Time zone": job.time_zone}
+        for job in current_runtime().jobs.declared()
+        if job.schedule
+    ]
+    if rows:
+        st.subheader("Schedules")
+        st.caption("Minute, hour, day, month, weekday; each fires once for all hosts.")
+        st.dataframe(rows, hide_index=True, alt="Jobs that begin by themselves")

@@ -1,0 +1,17 @@
+"""What the parts of a page share that are shown anew by themselves."""
+
+from __future__ import annotations
+
+from buttress.access import Identity, Permission, acting, require
+from buttress.ui.current import signed_in
+
+
+def still(permission: Permission) -> Identity:
+    """Who looks, as they are now, if that is still allowed.
+
+    A fragment runs without the page around it: without this it would go on for somebody whose role
+    was changed meanwhile. Raises `NotSignedIn` or `Forbidden`.
+    """
+    identity = signed_in()
+    with acting(identity):
+        return require(permission)
