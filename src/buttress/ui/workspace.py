@@ -39,7 +39,7 @@ def show() -> None:
     except ButtressError as error:
         explain(error)
         return
-    page = st.navigation(sections(identity))
+    page = st.navigation(sections(identity), expanded=True)
     with st.sidebar:
         connection_badge()
         st.caption(f"{plain(identity.name)} · {identity.role}")

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 
 from buttress.access import require
+from buttress.mover.page import plural
 from buttress.telemetry import LogLine, recent_lines
 from buttress.ui.current import current_runtime
 from buttress.ui.empty import nothing_logged
@@ -19,6 +20,8 @@ FOLLOW_EVERY = "2s"
 LEVELS = ("debug", "info", "warning", "error", "critical")
 LINES = (50, 200, 1_000)
 TRACEBACKS = 10
+TALL = 12
+"""Lines that are shown without scrolling inside the table."""
 
 
 def page() -> Page:
@@ -66,7 +69,7 @@ def lines(wanted: Callable[[LogLine], bool], most: int) -> None:
         nothing_logged(folder, whole=recent.whole)
         return
     more = "" if recent.whole else "; older ones were not looked at"
-    st.caption(f"{count(len(recent.lines))} lines, the newest first{more}")
+    st.caption(f"{plural(len(recent.lines), 'line')}, the newest first{more}")
     st.dataframe(
         [
             {
@@ -79,9 +82,9 @@ def lines(wanted: Callable[[LogLine], bool], most: int) -> None:
             for line in recent.lines
         ],
         hide_index=True,
-        height=480,
+        height=480 if len(recent.lines) > TALL else "content",
         alt="Lines of the log, the newest first",
-        column_config={"At": st.column_config.TextColumn(width="small")},
+        column_config={"At": st.column_config.TextColumn(width=130)},
     )
     failed = [line for line in recent.lines if line.traceback]
     if failed:
