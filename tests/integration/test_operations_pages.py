@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -15,6 +18,7 @@ from buttress.access import Permission
 from buttress.access.roles import PERMISSIONS
 from buttress.db.embedded import Servers
 from buttress.deployment import prepare
+from buttress.llm.tables import LLMCall
 from buttress.runtime import Runtime
 from buttress.settings import Given, Settings, in_force
 from buttress.telemetry import LogLine, log_file, recent_lines
@@ -118,6 +122,37 @@ def test_a_job_is_paused_resumed_and_cancelled_by_an_admin_and_by_nobody_less(
         assert not page.exception
         assert made.status().state == state
     assert [button.label for button in opened("admin").button] == ["Retry"]
+
+
+def test_an_admin_is_told_what_is_wrong_with_the_configuration_and_the_cure(
+    runtime: Runtime,
+) -> None:
+    page = shown("health")
+    next(one for one in page.button if one.label == "Check the configuration").click().run()
+
+    assert not page.exception
+    assert " checks: " in texts(page)
+    assert not shown("health", "viewer").button
+
+
+def test_the_cost_of_models_is_told_by_day_and_as_a_file(runtime: Runtime) -> None:
+    call = {
+        "provider": "openai", "model": "gpt-4o-mini", "purpose": "catalog.extract",
+        "app": "catalog", "outcome": "ok", "attempts": 1, "latency_ms": 1500,
+        "input_tokens": 100, "output_tokens": 20, "cached_tokens": 0, "tokens_estimated": False,
+    }  # fmt: skip
+    now = datetime.now(UTC)
+    with runtime.session() as session:
+        for days, cost in ((0, Decimal("0.25")), (3, Decimal("0.5")), (3, None)):
+            at = now - timedelta(days=days)
+            session.add(LLMCall(id=uuid4(), at=at, cost=cost, **call))
+
+    page = shown("models")
+
+    assert not page.exception
+    assert [one.value for one in page.metric] == ["0.7500 USD", "3", "0", "360"]
+    assert list(page.dataframe[0].value["Cost, USD"]) == [0.25, 0.5]
+    assert "1 of 3 calls have no known price" in texts(page)
 
 
 def test_settings_tell_where_they_come_from_and_no_secret(tmp_path: Path) -> None:

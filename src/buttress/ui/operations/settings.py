@@ -48,4 +48,5 @@ def show() -> None:
         hide_index=True,
         height="content",
         alt="Settings in force, with where each came from",
+        column_config={"Setting": st.column_config.TextColumn(width=290)},
     )
