@@ -143,6 +143,9 @@ def test_every_page_is_shown_without_error_and_no_wider_than_the_screen(
             page.get_by_test_id("stExpandSidebarButton").click()
         link = page.get_by_test_id("stSidebarNavLink").filter(has_text=name)
         link.click()
+        if width < 640:
+            page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
+            expect(page.get_by_test_id("stExpandSidebarButton")).to_be_visible()
         take(page, name, tmp_path)
     context.close()
 
