@@ -26,7 +26,6 @@ JOBS: dict[State, tuple[str, str, Colour]] = {
     "cancelled": ("Cancelled", ":material/cancel:", "gray"),
     "given up": ("Given up", ":material/error:", "red"),
 }
-MARKS: dict[str, str] = {"green": "🟢", "orange": "🟠", "red": "🔴"}
 
 
 def badge(look: tuple[str, str, Colour]) -> None:
