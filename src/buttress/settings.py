@@ -155,7 +155,11 @@ class AccessSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    base_url: str = Field("", description="the address people open: https://app.example.com")
+    base_url: str = Field(
+        "",
+        pattern=r"^(https?://[^/\s]+/?)?$",
+        description="the address people open: https://app.example.com",
+    )
     trusted_proxies: str = Field(
         "", description="addresses whose X-Forwarded-For and -Proto are believed: 127.0.0.1"
     )

@@ -219,19 +219,90 @@ def test_the_last_admin_stays(database):
 
 def test_a_new_password_ends_other_sign_ins(database):
     here, elsewhere = sign_in(database), sign_in(database, origin=AWAY)
-    with acting(identify(database, here)), database.session() as session:
-        ann = people.find(session, "ann@example.com")
-        with pytest.raises(BadInput, match="another one"):
-            people.change_password(session, ann, old="wrong", new="some other garden words")
-        people.change_password(session, ann, old=PASSWORD, new="some other garden words")
+    identity = identify(database, here)
+    with database.session() as session:
+        link = links.for_new_password(session, people.find(session, "ann@example.com"))
+    with acting(identity):
+        change_password(database, identity, old=PASSWORD)
 
     assert identify(database, here)
     with pytest.raises(NotSignedIn):
         identify(database, elsewhere)
+    with database.session() as session, pytest.raises(NotFound):
+        links.find(session, link)
+
+
+def change_password(database, identity, *, old: str) -> None:
+    signing_in.change_password(
+        database.session, identity.person, old=old, new="some other garden words", origin=HOME
+    )
+
+
+def test_the_present_password_is_guessed_no_faster_than_at_the_sign_in(database):
+    identity = identify(database, sign_in(database))
+    outcomes = []
+    for _ in range(8):
+        with acting(identity), pytest.raises((BadInput, TooMany)) as caught:
+            change_password(database, identity, old="wrong")
+        outcomes.append(type(caught.value))
+
+    assert outcomes.count(BadInput) == throttle.FREE_BY_NAME
+    with database.session() as session:
+        told = audit.entries(session, action="person.password")
+        assert [entry.outcome for entry in told].count("failed") == throttle.FREE_BY_NAME
+
+
+def test_many_good_sign_ins_from_one_address_slow_nobody_down(database):
+    for _ in range(throttle.FREE_BY_ADDRESS + 10):
+        sign_in(database)
+
+
+def test_whoever_tries_too_often_does_not_fill_the_log(database):
+    for number in range(20):
+        with pytest.raises((NotSignedIn, TooMany)):
+            sign_in(database, password=f"guess {number}", origin=Origin("198.51.100.1"))
+
+    with database.session() as session:
+        outcomes = [entry.outcome for entry in audit.entries(session, action="sign-in")]
+    assert outcomes.count("refused") == 1
+    assert outcomes.count("failed") == throttle.FREE_BY_NAME
+
+
+@pytest.mark.parametrize("address", ["::ffff:192.0.2.7", "192.0.2.7"])
+def test_an_address_counts_as_one_however_it_is_written(address):
+    assert throttle.network(address) == "192.0.2.7"
+
+
+def test_a_token_lets_nobody_in_and_makes_no_other(database):
+    with database.session() as session:
+        root = people.find(session, "root@example.com")
+        token = token_service.create(session, root, "all", list(roles.PERMISSIONS))
+        identity = token_service.identify(session, token, HOME)
+    with acting(identity), database.session() as session:
+        root, ann = (people.find(session, f"{name}@example.com") for name in ("root", "ann"))
+        for forbidden in (
+            lambda: token_service.create(session, root, "more", ["apps.read"]),
+            lambda: links.invite(session, "bo@example.com", "admin"),
+            lambda: links.for_new_password(session, root),
+            lambda: people.change_role(session, ann, "admin"),
+            lambda: people.disable(session, ann),
+        ):
+            with pytest.raises(Forbidden, match="a token may not"):
+                forbidden()
 
 
 @pytest.mark.parametrize(
-    "password", ["short", "x" * 201, "aaaaaaaaaaaaaa", "Password123!", "ann2026!!!", "1234567890"]
+    "password",
+    [
+        "short",
+        "x" * 201,
+        "aaaaaaaaaaaaaa",
+        "Password123!",
+        "iloveyou123",
+        "1q2w3e4r5t",
+        "ann2026!!!",
+        "1234567890",
+    ],
 )
 def test_a_password_anybody_would_try_is_refused(password):
     with pytest.raises(BadInput):
@@ -411,6 +482,17 @@ def test_entries_written_at_once_form_one_chain(database):
         verified = audit.verify(session)
     assert verified.broken_at is None
     assert verified.entries >= 30
+
+
+def test_no_entry_can_be_put_where_it_stops_all_later_ones(database):
+    statement = (
+        "insert into buttress_audit select 9223372036854775807, at, actor, action, object, outcome, "
+        "address, request_id, details, digest from buttress_audit where number = 1"
+    )
+    with pytest.raises(Exception, match="follows the last one"), database.session() as session:
+        session.execute(text(statement))
+
+    assert sign_in(database)
 
 
 @pytest.mark.parametrize(

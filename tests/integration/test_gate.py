@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import text
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from buttress.access import Origin, current, passwords, people, signing_in, tokens
 from buttress.api.app import create_api
 from buttress.gate import Gate
+from buttress.gate import owners as owners_module
 from buttress.gate.headers import content_policy
+from buttress.gate.origin import arrival, parse_networks
 from buttress.gate.owners import Owners
+from buttress.gate.sockets import is_by_person
 from buttress.runtime import Runtime
 from buttress.settings import AccessSettings
 from buttress.telemetry import JsonLines
 
 PASSWORD = "four unusual garden words"
 HASH = passwords.rehash(PASSWORD)
-SITE = "http://testserver"
+SITE = "http://localhost"
 PAGE = {"accept": "text/html"}
 FORGED = [
     "X-Buttress-Sign-In", "x-buttress-sign-in", "X-BUTTRESS-SIGN-IN", "X-Buttress-Person",
@@ -226,11 +232,11 @@ def test_addresses_of_proxies_are_believed_from_those_trusted_only(house):
 
 
 def test_over_tls_the_cookie_is_for_this_host_alone(house):
-    client = TestClient(house.gate, base_url="https://testserver", follow_redirects=False)
+    client = TestClient(house.gate, base_url="https://localhost", follow_redirects=False)
     answer = client.post(
         "/sign-in",
         data={"name": "ann@example.com", "password": PASSWORD},
-        headers={"origin": "https://testserver"},
+        headers={"origin": "https://localhost"},
     )
 
     cookie = answer.headers["set-cookie"]
@@ -243,8 +249,8 @@ def test_over_tls_the_cookie_is_for_this_host_alone(house):
     "headers",
     [
         {"origin": "https://evil.example"}, {"origin": "null"}, {}, {"sec-fetch-site": "cross-site"},
-        {"sec-fetch-site": "same-site", "origin": SITE}, {"origin": "http://testserver.evil.example"},
-        {"origin": "https://testserver"},
+        {"sec-fetch-site": "same-site", "origin": SITE}, {"origin": "http://localhost.evil.example"},
+        {"origin": "https://localhost"},
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/_stcore/upload_file/x/y", "/sign-in", "/sign-out"])
@@ -323,20 +329,34 @@ def test_who_asks_too_often_waits(house):
 @pytest.mark.parametrize("announced", [True, False])
 def test_a_body_is_refused_before_it_is_read_whole(house, announced):
     house.gate.body_bytes = 1000
-    sent = []
-
-    def parts() -> Iterator[bytes]:
-        for number in range(100):
-            sent.append(number)
-            yield b"x" * 100
-
-    body = b"x" * 10_000 if announced else parts()
     ours = token(house, "ann", "apps.read")
-    answer = house.client().post("/api/bodies/", content=body, headers=ours)
+    read, sent = [], []
 
-    assert answer.status_code == 413
-    small = house.client().post("/api/bodies/", content=b"x" * 1000, headers=ours)
-    assert small.text == "1000"
+    async def receive() -> dict[str, object]:
+        read.append(1)
+        return {"type": "http.request", "body": b"x" * 100, "more_body": len(read) < 1000}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    headers = {"host": "localhost", **ours} | ({"content-length": "100000"} if announced else {})
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/bodies/", "raw_path": b"/api/bodies/",
+        "root_path": "", "query_string": b"", "scheme": "http", "client": ("127.0.0.1", 1),
+        "http_version": "1.1",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }  # fmt: skip
+    asyncio.run(house.gate(scope, receive, send))
+
+    assert sent[0]["status"] == 413
+    assert len(read) <= (0 if announced else 11)
+
+
+def test_a_body_of_the_allowed_size_arrives(house):
+    house.gate.body_bytes = 1000
+    ours = token(house, "ann", "apps.read")
+
+    assert house.client().post("/api/bodies/", content=b"x" * 1000, headers=ours).text == "1000"
 
 
 def test_a_socket_needs_a_sign_in_and_our_own_page(house):
@@ -356,7 +376,9 @@ def test_a_socket_needs_a_sign_in_and_our_own_page(house):
 @pytest.mark.parametrize("speaks", [True, False])
 def test_a_socket_ends_with_its_sign_in(house, speaks):
     client = house.signed_in()
-    with client.websocket_connect("/_stcore/stream", headers={"origin": SITE}) as socket:
+    with client.websocket_connect(
+        "ws://localhost/_stcore/stream", headers={"origin": SITE}
+    ) as socket:
         socket.receive_bytes()
         socket.send_text("hello")
         assert b"hello" in socket.receive_bytes()
@@ -376,7 +398,7 @@ def test_uploads_and_media_are_for_whom_they_were_made(house):
     media = "/media/" + "ab" * 28 + ".png"
     upload = "/_stcore/upload_file/5e551011/1"
     ann, bob = house.signed_in("ann"), house.signed_in("bob")
-    with ann.websocket_connect("/_stcore/stream", headers={"origin": SITE}) as socket:
+    with ann.websocket_connect("ws://localhost/_stcore/stream", headers={"origin": SITE}) as socket:
         socket.receive_bytes()
         socket.send_text(media)
         socket.receive_bytes()
@@ -390,7 +412,7 @@ def test_uploads_and_media_are_for_whom_they_were_made(house):
 def test_an_address_that_somebody_types_is_not_theirs(house):
     media = "/media/" + "ab" * 28 + ".png"
     bob = house.signed_in("bob")
-    with bob.websocket_connect("/_stcore/stream", headers={"origin": SITE}) as socket:
+    with bob.websocket_connect("ws://localhost/_stcore/stream", headers={"origin": SITE}) as socket:
         socket.receive_bytes()
         socket.send_text(f"look: {media}")
         socket.receive_bytes()
@@ -468,3 +490,88 @@ def test_a_line_of_the_log_says_for_whom_it_was(house):
     assert answer.headers["x-request-id"] == "request-0001"
     (line,) = map(json.loads, lines)
     assert (line["person"], line["request_id"]) == ("ann@example.com", "request-0001")
+
+
+def test_a_page_that_renews_itself_keeps_nobody_signed_in(house):
+    auto, clicked, alive = BackMsg(), BackMsg(), BackMsg()
+    auto.rerun_script.is_auto_rerun = True
+    clicked.rerun_script.query_string = ""
+    alive.app_heartbeat = True
+
+    told = [
+        is_by_person({"bytes": message.SerializeToString()}) for message in (auto, clicked, alive)
+    ]
+
+    assert told == [False, True, False]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize("path", ["/health", "/health/x", "/health/live"])
+def test_below_the_health_nothing_but_questions_comes_in(house, method, path):
+    assert house.client().request(method, path, headers={"origin": SITE}).status_code == 404
+
+
+def test_a_token_is_no_cookie_and_a_cookie_no_token(house):
+    ours = token(house, "ann", "apps.read")
+    secret = ours["authorization"].removeprefix("Bearer ")
+    assert house.client().get("/api/v1/openapi.json", headers=ours).status_code == 200
+    cookie = house.signed_in()
+    assert cookie.get("/").status_code == 200
+
+    assert house.client(cookies={"buttress": secret}).get("/").status_code == 401
+    bearer = {"authorization": f"Bearer {cookie.cookies['buttress']}"}
+    assert house.client().get("/api/v1/openapi.json", headers=bearer).status_code == 401
+
+
+def test_an_addresss_host_may_be_an_ipv6_one(house):
+    base = AccessSettings(base_url="http://[fd00::5]:8501")
+    house.runtime.settings = house.runtime.settings.model_copy(update={"access": base})
+    client = TestClient(opened(house.runtime), base_url="http://[fd00::5]:8501")
+
+    assert client.get("/sign-in").status_code == 200
+
+
+@pytest.mark.parametrize("address", ["app.example.com", "https://", "ftp://x", "https://x/y"])
+def test_an_address_that_is_none_is_refused_at_the_start(address):
+    with pytest.raises(ValidationError):
+        AccessSettings(base_url=address)
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        ("203.0.113.9:4711", "203.0.113.9"), ("[2001:db8::1]:4711", "2001:db8::1"),
+        ("::ffff:203.0.113.9", "203.0.113.9"), ("anything, 203.0.113.9", "203.0.113.9"),
+        ("203.0.113.9, anything", "127.0.0.1"), ("", "127.0.0.1"),
+    ],
+)  # fmt: skip
+def test_an_address_is_read_however_a_proxy_writes_it(forwarded, address):
+    scope = {"type": "http", "scheme": "http", "client": ("127.0.0.1", 1)}
+    headers = Headers({"x-forwarded-for": forwarded, "host": "x"})
+
+    came = arrival(scope, headers, parse_networks("127.0.0.1"))
+
+    assert came.origin.address == address
+
+
+def test_a_download_keeps_its_own_stricter_policy(house):
+    ours = token(house, "ann", "files.read", "files.write")
+    made = house.client().post("/api/v1/files?name=a.txt", content=b"text", headers=ours).json()
+
+    answer = house.client().get(f"/api/v1/files/{made['id']}", headers=ours)
+
+    assert "sandbox" in answer.headers["content-security-policy"]
+
+
+def test_the_tabs_uploads_stay_theirs_whatever_others_see(monkeypatch):
+    monkeypatch.setattr(owners_module, "MOST", 10)
+    owners, ann = Owners(), uuid4()
+    first = ForwardMsg()
+    first.new_session.initialize.session_id = "5e551011"
+    owners.note_session(first.SerializeToString(), ann)
+    for number in range(20):
+        picture = ForwardMsg()
+        picture.delta.new_element.imgs.imgs.add().url = f"/media/{number:032x}.png"
+        owners.note(picture.SerializeToString(), uuid4())
+
+    assert owners.may("/_stcore/upload_file/5e551011/1", ann)

@@ -79,7 +79,9 @@ def runtime(modules_runtime: Runtime, issuer: str, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def browser(runtime: Runtime) -> TestClient:
-    return TestClient(Gate(Starlette(), runtime), follow_redirects=False)
+    return TestClient(
+        Gate(Starlette(), runtime), base_url="http://localhost", follow_redirects=False
+    )
 
 
 def come_back(browser: TestClient, name: str, *, there: str = "/") -> httpx.Response:
@@ -119,7 +121,8 @@ def test_strangers_get_in_only_where_they_may(runtime, browser, monkeypatch):
     )
 
     assert come_back(
-        TestClient(Gate(Starlette(), runtime), follow_redirects=False), "new"
+        TestClient(Gate(Starlette(), runtime), base_url="http://localhost", follow_redirects=False),
+        "new",
     ).is_redirect
 
 

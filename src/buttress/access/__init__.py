@@ -4,7 +4,7 @@ Services take the session first and never commit, but for `signing_in.sign_in`: 
 guessing is committed before a password is looked at.
 """
 
-from buttress.access.identity import Identity, Origin, acting, current, require
+from buttress.access.identity import Identity, Origin, acting, current, in_person, require
 from buttress.access.roles import PERMISSIONS, ROLES, Permission, Role, permissions_of
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Role",
     "acting",
     "current",
+    "in_person",
     "permissions_of",
     "require",
 ]

@@ -62,6 +62,16 @@ def acting(identity: Identity | None) -> Iterator[None]:
         _current.reset(token)
 
 
+def in_person(what: str) -> None:
+    """Raise Forbidden when a program asks: nobody gets in, or gets more, by a token.
+
+    What a token could hand on would outlive it, and reach further than it may itself.
+    """
+    identity = _current.get()
+    if identity is not None and identity.token is not None:
+        raise Forbidden(f"a token may not {what}", hint="Do it in the workspace.")
+
+
 def require(permission: Permission) -> Identity:
     """Who is asking, if that is allowed.
 

@@ -9,9 +9,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from buttress.access import audit, people
+from buttress.access.identity import Origin, in_person
 from buttress.access.roles import ROLES
 from buttress.access.secrets import digest, new_secret
-from buttress.access.tables import Link, Person
+from buttress.access.tables import Link, Person, Token
 from buttress.errors import BadInput, Conflict, NotFound
 
 Purpose = Literal["first", "invitation", "reset"]
@@ -29,7 +30,9 @@ def for_first_admin(session: Session) -> str:
     if people.any_admin(session):
         raise Conflict("there is an admin already", hint="Sign in, or have one send you a link.")
     session.execute(delete(Link).where(Link.purpose == "first"))
-    return _add(session, Link(purpose="first", role="admin"), FIRST)
+    secret = _add(session, Link(purpose="first", role="admin"), FIRST)
+    audit.record(session, "person.first-link")
+    return secret
 
 
 def invite(session: Session, name: str, role: str) -> str:
@@ -42,6 +45,7 @@ def invite(session: Session, name: str, role: str) -> str:
     Conflict
         There is such a person.
     """
+    in_person("invite people")
     normal = people.normal_name(name)
     if role not in ROLES:
         raise BadInput(f"there is no role {role!r}", hint=f"Choose one of {', '.join(ROLES)}.")
@@ -55,6 +59,7 @@ def invite(session: Session, name: str, role: str) -> str:
 
 def for_new_password(session: Session, person: Person) -> str:
     """The secret of a link by which a person chooses a new password; earlier ones stop working."""
+    in_person("give new passwords")
     session.execute(delete(Link).where(Link.purpose == "reset", Link.person_id == person.id))
     secret = _add(session, Link(purpose="reset", person_id=person.id, name=person.name), RESET)
     audit.record(session, "person.reset", person.name)
@@ -69,8 +74,17 @@ def find(session: Session, secret: str) -> Link:
     return found
 
 
-def use(session: Session, secret: str, *, name: str | None, password: str) -> Person:
+def use(
+    session: Session,
+    secret: str,
+    *,
+    name: str | None,
+    password: str,
+    origin: Origin | None = None,
+) -> Person:
     """Sign up, or choose a new password; the link works no more. `name` is the first admin's.
+
+    A new password ends the person's tokens too: whoever asks for one may have lost control.
 
     Raises
     ------
@@ -88,14 +102,18 @@ def use(session: Session, secret: str, *, name: str | None, password: str) -> Pe
         raise NotFound("this link does not work any more", hint="Ask for a new one.")
     if found.purpose == "reset":
         person = session.get_one(Person, found.person_id)
-        people.set_password(session, person, password)
+        session.execute(delete(Token).where(Token.person_id == person.id))
+        people.set_password(session, person, password, actor=person.name, origin=origin)
         return person
     if found.purpose == "first" and people.any_admin(session):
         raise Conflict("there is an admin already", hint="Have them invite you.")
     chosen = found.name or name
     if chosen is None:
         raise BadInput("a name is missing", hint="Choose the name to sign in with.")
-    return people.create(session, chosen, found.role or "viewer", password=password)
+    return people.create(
+        session, chosen, found.role or "viewer", password=password,
+        actor=people.normal_name(chosen), origin=origin,
+    )  # fmt: skip
 
 
 def _add(session: Session, link: Link, lifetime: timedelta) -> str:

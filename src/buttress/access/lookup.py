@@ -23,6 +23,8 @@ SECONDS = 1.0
 """How long an answer holds: whoever is signed out or disabled is out that much later at most."""
 MOST = 10_000
 
+Key = tuple[str, bytes | UUID]
+
 
 class Identities:
     """Looks identities up for a process, in transactions of its own."""
@@ -30,13 +32,13 @@ class Identities:
     def __init__(self, transaction: Transaction, lifetimes: Lifetimes) -> None:
         self.transaction = transaction
         self.lifetimes = lifetimes
-        self._known: dict[object, tuple[float, Identity | NotSignedIn]] = {}
+        self._known: dict[Key, tuple[float, Identity | NotSignedIn]] = {}
         self._lock = threading.Lock()
 
     def of_cookie(self, secret: str, origin: Origin) -> Identity:
         """Whose cookie it is; raises NotSignedIn."""
         return self._ask(
-            digest(secret),
+            ("cookie", digest(secret)),
             lambda session: signing_in.identify(session, secret, origin, self.lifetimes),
             origin,
         )
@@ -44,7 +46,9 @@ class Identities:
     def of_token(self, token: str, origin: Origin) -> Identity:
         """Whose token it is; raises NotSignedIn."""
         return self._ask(
-            digest(token), lambda session: tokens.identify(session, token, origin), origin
+            ("token", digest(token)),
+            lambda session: tokens.identify(session, token, origin),
+            origin,
         )
 
     def of_sign_in(self, sign_in: UUID) -> Identity:
@@ -56,20 +60,31 @@ class Identities:
                 raise NotSignedIn("the sign-in has ended", hint="Sign in again.")
             return signing_in.identity_of(found, Origin(), self.lifetimes, datetime.now(UTC))
 
-        return self._ask(sign_in, look, Origin())
+        return self._ask(("sign-in", sign_in), look, Origin())
 
-    def known(self, secret: str, origin: Origin) -> Identity | None:
-        """What was answered for this cookie or token within the last second, without waiting."""
-        found = self._known.get(digest(secret))
+    def known_cookie(self, secret: str, origin: Origin) -> Identity | None:
+        """What was answered for this cookie within the last second, without waiting."""
+        return self._known_as(("cookie", digest(secret)), origin)
+
+    def known_token(self, token: str, origin: Origin) -> Identity | None:
+        """The same for a token."""
+        return self._known_as(("token", digest(token)), origin)
+
+    def known_sign_in(self, sign_in: UUID) -> Identity | None:
+        """The same for a sign-in."""
+        return self._known_as(("sign-in", sign_in), Origin())
+
+    def forget(self, secret: str) -> None:
+        """Ask anew for this cookie."""
+        self._known.pop(("cookie", digest(secret)), None)
+
+    def _known_as(self, key: Key, origin: Origin) -> Identity | None:
+        found = self._known.get(key)
         if found is None or time.monotonic() - found[0] >= SECONDS:
             return None
         return replace(found[1], origin=origin) if isinstance(found[1], Identity) else None
 
-    def forget(self, secret: str) -> None:
-        """Ask anew for this cookie or token."""
-        self._known.pop(digest(secret), None)
-
-    def _ask(self, key: object, look: Callable[[Session], Identity], origin: Origin) -> Identity:
+    def _ask(self, key: Key, look: Callable[[Session], Identity], origin: Origin) -> Identity:
         now = time.monotonic()
         found = self._known.get(key)
         if found is None or now - found[0] >= SECONDS:

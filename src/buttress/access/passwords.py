@@ -12,7 +12,10 @@ from buttress.errors import BadInput
 SHORTEST, LONGEST = 10, 200
 HASHED_AT_ONCE = 2
 """Each hash takes 19 MiB: fifty people who sign in together must not take a gigabyte."""
-COMMON = ("password", "passwort", "1234567890", "qwertyuiop", "letmein", "buttress", "changeme")
+COMMON = (
+    "password", "passw0rd", "passwort", "1234567890", "qwertyuiop", "qwerty", "letmein", "iloveyou",
+    "1q2w3e4r5t", "admin", "welcome", "buttress", "changeme",
+)  # fmt: skip
 
 # OWASP's Password Storage Cheat Sheet: 19 MiB, two passes, one lane; 30 ms on a laptop's core.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)

@@ -11,10 +11,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from buttress.access import audit
-from buttress.access.identity import current
-from buttress.access.passwords import hash_password, matches
+from buttress.access.identity import Origin, current, in_person
+from buttress.access.passwords import hash_password
 from buttress.access.roles import ROLES
-from buttress.access.tables import Person, SignIn, Token
+from buttress.access.tables import Link, Person, SignIn, Token
 from buttress.errors import BadInput, Conflict, NotFound
 
 NAME = re.compile(r"[^\s<>\"'\\,;:/]{2,200}")
@@ -45,6 +45,8 @@ def create(
     password: str | None = None,
     issuer: str | None = None,
     subject: str | None = None,
+    actor: str | None = None,
+    origin: Origin | None = None,
 ) -> Person:
     """Add a person.
 
@@ -69,7 +71,9 @@ def create(
     )
     session.add(person)
     session.flush()
-    audit.record(session, "person.create", normal, details={"role": role})
+    audit.record(
+        session, "person.create", normal, actor=actor, origin=origin, details={"role": role}
+    )
     return person
 
 
@@ -106,9 +110,9 @@ def change_role(session: Session, person: Person, role: str) -> None:
     Conflict
         Nobody would be admin any more.
     """
+    in_person("change roles")
     _refuse_unknown(role)
-    if role != "admin":
-        _refuse_last_admin(session, person)
+    _hold_admins(session, person, stays=role == "admin")
     before, person.role = person.role, role
     session.flush()
     audit.record(session, "person.role", person.name, details={"before": before, "after": role})
@@ -122,37 +126,41 @@ def disable(session: Session, person: Person) -> None:
     Conflict
         Nobody would be admin any more.
     """
-    _refuse_last_admin(session, person)
+    in_person("disable people")
+    _hold_admins(session, person, stays=False)
     person.disabled_at = datetime.now(UTC)
     session.execute(delete(SignIn).where(SignIn.person_id == person.id))
     session.execute(delete(Token).where(Token.person_id == person.id))
+    session.execute(delete(Link).where(Link.person_id == person.id))
     audit.record(session, "person.disable", person.name)
 
 
 def enable(session: Session, person: Person) -> None:
     """Let a person in again; they sign in anew."""
+    in_person("enable people")
     person.disabled_at = None
     session.flush()
     audit.record(session, "person.enable", person.name)
 
 
-def set_password(session: Session, person: Person, password: str) -> None:
-    """Give a new password, and end all other sign-ins of the person; raises BadInput."""
+def set_password(
+    session: Session,
+    person: Person,
+    password: str,
+    *,
+    actor: str | None = None,
+    origin: Origin | None = None,
+) -> None:
+    """Give a new password; the person's other sign-ins and links end; raises BadInput."""
     person.password = hash_password(password, name=person.name)
     identity = current()
     ended = delete(SignIn).where(SignIn.person_id == person.id)
     if identity is not None and identity.sign_in is not None:
         ended = ended.where(SignIn.id != identity.sign_in)
     session.execute(ended)
+    session.execute(delete(Link).where(Link.person_id == person.id))
     session.flush()
-    audit.record(session, "person.password", person.name)
-
-
-def change_password(session: Session, person: Person, *, old: str, new: str) -> None:
-    """What a person does with their own; raises BadInput."""
-    if not matches(person.password, old):
-        raise BadInput("the present password is another one", hint="Type it again.")
-    set_password(session, person, new)
+    audit.record(session, "person.password", person.name, actor=actor, origin=origin)
 
 
 def _refuse_unknown(role: str) -> None:
@@ -160,10 +168,11 @@ def _refuse_unknown(role: str) -> None:
         raise BadInput(f"there is no role {role!r}", hint=f"Choose one of {', '.join(ROLES)}.")
 
 
-def _refuse_last_admin(session: Session, person: Person) -> None:
-    # Held until the commit: two admins who disable each other come one after the other.
+def _hold_admins(session: Session, person: Person, *, stays: bool) -> None:
+    # Held until the commit, before the lock of the log: two who disable each other come one after
+    # the other.
     admins = session.scalars(
         select(Person).where(Person.role == "admin", Person.disabled_at.is_(None)).with_for_update()
     ).all()
-    if [admin.id for admin in admins] == [person.id]:
+    if not stays and [admin.id for admin in admins] == [person.id]:
         raise Conflict(f"{person.name} is the only admin", hint="Make somebody else admin first.")

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from buttress.access import audit, passwords, throttle
+from buttress.access import audit, passwords, people, throttle
 from buttress.access.identity import Identity, Origin
 from buttress.access.people import normal_name
 from buttress.access.roles import permissions_of
@@ -61,16 +61,9 @@ def sign_in(transaction: Transaction, name: str, password: str, origin: Origin) 
     with transaction() as session:
         person = session.scalars(select(Person).where(Person.name == normal)).first()
         known = person is not None and _was_here(session, person, origin)
-    try:
-        with transaction() as session:
-            throttle.count(session, throttle.keys(normal, origin.address, known=known))
-    except TooMany:
-        with transaction() as session:
-            audit.record(
-                session, "sign-in", normal, outcome="refused", actor=normal, origin=origin,
-                details={"why": "too many tries"},
-            )  # fmt: skip
-        raise
+    _count(
+        transaction, "sign-in", normal, origin, throttle.keys(normal, origin.address, known=known)
+    )
     kept = person.password if person is not None and person.disabled_at is None else None
     if not passwords.matches(kept, password) or person is None:
         with transaction() as session:
@@ -80,8 +73,34 @@ def sign_in(transaction: Transaction, name: str, password: str, origin: Origin) 
         person = session.get_one(Person, person.id)
         if kept is not None and passwords.is_outdated(kept):
             person.password = passwords.rehash(password)
-        throttle.forget(session, normal)
+        throttle.forget(session, normal, origin.address)
         return begin(session, person, origin, how="password")
+
+
+def change_password(
+    transaction: Transaction, person_id: UUID, *, old: str, new: str, origin: Origin
+) -> None:
+    """What a person does with their own password; wrong ones count as at the sign-in.
+
+    Raises
+    ------
+    BadInput
+        The present password is another one, or the new one cannot be used.
+    TooMany
+        It was tried too often.
+    """
+    with transaction() as session:
+        person = people.find(session, person_id)
+    name = person.name
+    counted = throttle.keys(name, origin.address, known=False)
+    _count(transaction, "person.password", name, origin, counted)
+    if not passwords.matches(person.password, old):
+        with transaction() as session:
+            audit.record(session, "person.password", name, outcome="failed")
+        raise BadInput("the present password is another one", hint="Type it again.")
+    with transaction() as session:
+        throttle.forget(session, name, origin.address)
+        people.set_password(session, people.find(session, person_id), new)
 
 
 def begin(session: Session, person: Person, origin: Origin, *, how: str) -> str:
@@ -179,6 +198,23 @@ def sweep(session: Session, lifetimes: Lifetimes | None = None) -> None:
         )
     )
     throttle.sweep(session)
+
+
+def _count(
+    transaction: Transaction, action: str, name: str, origin: Origin, counted: dict[str, int]
+) -> None:
+    try:
+        with transaction() as session:
+            throttle.count(session, counted)
+    except TooMany:
+        with transaction() as session:
+            # Once in a while: whoever is refused must not fill a log that nobody can shorten.
+            if throttle.is_news(session, counted):
+                audit.record(
+                    session, action, name, outcome="refused", actor=name, origin=origin,
+                    details={"why": "too many tries"},
+                )  # fmt: skip
+        raise
 
 
 def _was_here(session: Session, person: Person, origin: Origin) -> bool:

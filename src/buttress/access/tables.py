@@ -93,6 +93,8 @@ class Throttle(Table):
     key: Mapped[str] = mapped_column(primary_key=True)
     failures: Mapped[int]
     last_at: Mapped[datetime]
+    told_at: Mapped[datetime | None]
+    """When the audit log was last told that it is too often."""
 
 
 class AuditEntry(Table):

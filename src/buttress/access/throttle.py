@@ -1,7 +1,7 @@
 """How often somebody may try to sign in: a few times at once, then ever more slowly.
 
 Nobody is locked out for good. An account takes four tries at once and then waits 8, 16, 32 …
-seconds, ten within a quarter of an hour at most; an address takes twenty at once, as many people
+seconds, ten within a quarter of an hour at most; an address takes sixty at once, as many people
 may share one.
 """
 
@@ -10,15 +10,16 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
-from sqlalchemy import delete, select
+from sqlalchemy import CursorResult, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from buttress.access.tables import Throttle
 from buttress.errors import TooMany
 
-FREE_BY_NAME, FREE_BY_ADDRESS = 4, 20
+FREE_BY_NAME, FREE_BY_ADDRESS = 4, 60
 FIRST_DELAY_SECONDS = 8.0
 FORGOTTEN_AFTER = timedelta(minutes=15)
 
@@ -40,6 +41,8 @@ def network(address: str) -> str:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        parsed = parsed.ipv4_mapped or parsed
     if parsed.version == 4:
         return str(parsed)
     return str(ipaddress.ip_network((parsed, 64), strict=False))
@@ -74,9 +77,29 @@ def count(session: Session, counted: Mapping[str, int]) -> None:
         row.last_at = now
 
 
-def forget(session: Session, name: str) -> None:
-    """Count anew for a name whose person has proved to be who they are."""
+def forget(session: Session, name: str, address: str) -> None:
+    """Count anew for a name whose person has proved to be who they are, and their try from that
+    address not at all: the others' there still count."""
     session.execute(delete(Throttle).where(Throttle.key == f"name {name}"))
+    session.execute(
+        update(Throttle)
+        .where(Throttle.key == f"address {network(address)}", Throttle.failures > 0)
+        .values(failures=Throttle.failures - 1)
+    )
+
+
+def is_news(session: Session, counted: Mapping[str, int]) -> bool:
+    """Whether nobody was told yet that these are tried too often; afterwards it is no news."""
+    now = datetime.now(UTC)
+    told = session.execute(
+        update(Throttle)
+        .where(
+            Throttle.key.in_(counted),
+            or_(Throttle.told_at.is_(None), Throttle.told_at < now - FORGOTTEN_AFTER),
+        )
+        .values(told_at=now)
+    )
+    return bool(cast("CursorResult[object]", told).rowcount)
 
 
 def delay(failures: int, free: int) -> timedelta:

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from buttress.access import audit
-from buttress.access.identity import Identity, Origin
+from buttress.access.identity import Identity, Origin, in_person
 from buttress.access.roles import PERMISSIONS, Permission, permissions_of
 from buttress.access.secrets import digest, id_of, new_token
 from buttress.access.tables import Person, Token
@@ -35,8 +35,9 @@ def create(
     BadInput
         The name is empty, or there is no such permission.
     Forbidden
-        The person has not all of these permissions.
+        The person has not all of these permissions, or a token asks.
     """
+    in_person("make tokens")
     unknown = sorted(set(permissions) - set(PERMISSIONS))
     if unknown or not permissions:
         raise BadInput(

@@ -38,7 +38,8 @@ log = logging.getLogger(__name__)
 
 OPEN_TO_ALL = ("/health", "/sign-in", "/sign-out")
 """Paths, with all below them, that need nobody to be signed in."""
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "testserver")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+SIGN_INS_A_MINUTE = 120
 READING = ("GET", "HEAD", "OPTIONS")
 IDENTITY_HEADER = "x-buttress-sign-in"
 """What the workspace is told; whoever sends it from outside is not believed."""
@@ -63,6 +64,7 @@ class Gate:
         self.identities: Identities = runtime.identities
         self.owners = Owners()
         self.rates = Rates(settings.requests_per_minute)
+        self.sign_ins = Rates(SIGN_INS_A_MINUTE)
         self.body_bytes = settings.body_bytes
         self._proxies = parse_networks(settings.trusted_proxies)
         self._base = urlsplit(settings.base_url)
@@ -91,6 +93,8 @@ class Gate:
         path: str = scope["path"]
         try:
             self._refuse_foreign_host(path, came)
+            if is_below(path, ("/health",)) and scope["method"] not in READING:
+                raise NotFound(f"nothing is changed at {path}", hint="Ask with GET.")
             identity = await self._identify(headers, came, path)
             if is_below(path, OPEN_TO_ALL) or self._is_open_metrics(path):
                 self._refuse_foreign_site(scope["method"], headers, came)
@@ -100,6 +104,8 @@ class Gate:
                 if identity.token is None:
                     self._refuse_foreign_site(scope["method"], headers, came)
                 self._refuse_what_is_anothers(path, identity)
+            if is_below(path, (SIGN_IN,)) and scope["method"] not in READING:
+                self._refuse_beyond(self.sign_ins, came.origin.address)
             body = LimitedBody(receive, send, self.body_bytes)
             if is_below(path, ("/api",)):
                 self._refuse_too_many(identity, came)
@@ -142,11 +148,13 @@ class Gate:
             await send({"type": "websocket.close", "code": 4401})
             return
 
-        async def still() -> bool:
-            if self.identities.known(cookie, came.origin) is not None:
-                return True
+        async def still(active: bool) -> bool:
             try:
-                await self._of_cookie(cookie, came)
+                if active:
+                    await self._of_cookie(cookie, came)
+                else:
+                    # A page that renews itself is no sign of a person.
+                    await self._of_sign_in(identity)
             except NotSignedIn:
                 return False
             except Unavailable:
@@ -167,10 +175,7 @@ class Gate:
             is_below(path, ("/health",)) and token.startswith(TOKEN_PREFIX)
         )
         if kind.lower() == "bearer" and here:
-            known = self.identities.known(token, came.origin)
-            if known is not None:
-                return known
-            return await anyio.to_thread.run_sync(self.identities.of_token, token, came.origin)
+            return await self._of_token(token, came)
         cookie = self._cookie(headers, came)
         if cookie is None:
             return None
@@ -184,17 +189,28 @@ class Gate:
             raise
 
     async def _of_cookie(self, cookie: str, came: Arrival) -> Identity:
-        known = self.identities.known(cookie, came.origin)
+        known = self.identities.known_cookie(cookie, came.origin)
         if known is not None:
             return known
         return await anyio.to_thread.run_sync(self.identities.of_cookie, cookie, came.origin)
+
+    async def _of_sign_in(self, identity: Identity) -> None:
+        assert identity.sign_in is not None
+        if self.identities.known_sign_in(identity.sign_in) is None:
+            await anyio.to_thread.run_sync(self.identities.of_sign_in, identity.sign_in)
+
+    async def _of_token(self, token: str, came: Arrival) -> Identity:
+        known = self.identities.known_token(token, came.origin)
+        if known is not None:
+            return known
+        return await anyio.to_thread.run_sync(self.identities.of_token, token, came.origin)
 
     def _cookie(self, headers: Headers, came: Arrival) -> str | None:
         return cookies(headers).get(cookie_name(came)) or None
 
     def _refuse_foreign_host(self, path: str, came: Arrival) -> None:
         """A page of another site must not reach us through a name that it controls."""
-        name = came.host.rpartition(":")[0] if ":" in came.host.rpartition("]")[2] else came.host
+        name = urlsplit(f"//{came.host}").hostname
         if is_below(path, ("/health",)) or name in LOOPBACK:
             return
         if self._base.hostname is not None and name != self._base.hostname:
@@ -227,14 +243,13 @@ class Gate:
             raise NotFound(f"there is no {path}")
 
     def _refuse_too_many(self, identity: Identity | None, came: Arrival) -> None:
-        who = came.origin.address
-        if identity is not None:
-            who = identity.token or str(identity.person)
-        wait = self.rates.seconds_to_wait(who)
+        # By the person: many tokens are no way to ask more often.
+        self._refuse_beyond(self.rates, str(identity.person) if identity else came.origin.address)
+
+    def _refuse_beyond(self, rates: Rates, who: str) -> None:
+        wait = rates.seconds_to_wait(who)
         if wait:
-            raise TooMany(
-                f"more than {self.rates.per_minute} requests a minute", after_seconds=wait
-            )
+            raise TooMany(f"more than {rates.per_minute} requests a minute", after_seconds=wait)
 
     def _is_open_metrics(self, path: str) -> bool:
         return path == "/metrics" and self.runtime.settings.monitor.metrics

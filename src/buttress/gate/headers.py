@@ -58,7 +58,7 @@ def adding(send: Send, arrival: Arrival) -> Send:
     async def with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers["content-security-policy"] = content_policy()
+            headers.setdefault("content-security-policy", content_policy())
             headers["x-content-type-options"] = "nosniff"
             headers["referrer-policy"] = "same-origin"
             headers["cross-origin-opener-policy"] = "same-origin"

@@ -64,8 +64,10 @@ def arrival(scope: Scope, headers: Headers, trusted: Sequence[Network]) -> Arriv
             scheme = "https" if forwarded.rpartition(",")[2].strip() == "https" else "http"
         # Each proxy adds whom it saw at the end: the last one that is no proxy of ours is outside.
         for part in reversed(headers.get("x-forwarded-for", "").split(",")):
-            if part.strip():
-                address = part.strip()
+            told = _address(part)
+            if told is None:
+                break
+            address = told
             if not _is_within(address, trusted):
                 break
     given = headers.get("x-request-id", "")
@@ -74,9 +76,29 @@ def arrival(scope: Scope, headers: Headers, trusted: Sequence[Network]) -> Arriv
     return Arrival(Origin(address, agent, request_id), scheme, headers.get("host", "").lower())
 
 
+def _address(part: str) -> str | None:
+    """An address as proxies write it, with or without its port; None for anything else."""
+    bare = part.strip()
+    if bare.startswith("["):
+        bare = bare[1:].partition("]")[0]
+    elif bare.count(":") == 1:
+        bare = bare.partition(":")[0]
+    try:
+        return str(_parsed(bare))
+    except ValueError:
+        return None
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return parsed.ipv4_mapped or parsed
+    return parsed
+
+
 def _is_within(address: str, networks: Sequence[Network]) -> bool:
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = _parsed(address)
     except ValueError:
         return False
     return any(parsed in network for network in networks)

@@ -23,36 +23,38 @@ class Owners:
     """Remembers the latest of each kind."""
 
     def __init__(self) -> None:
-        self._owners: OrderedDict[str, set[UUID]] = OrderedDict()
+        self._sessions: OrderedDict[str, set[UUID]] = OrderedDict()
+        self._media: OrderedDict[str, set[UUID]] = OrderedDict()
 
     def note(self, frame: bytes, person: UUID) -> None:
         """Read what a message to a browser names."""
         # Text that people typed may look like an address: only the fields that hold one count.
         if b"/media/" in frame:
             for name in _media(ForwardMsg.FromString(frame)):
-                self._own(f"media {name}", person)
+                _own(self._media, name, person)
 
     def note_session(self, frame: bytes, person: UUID) -> bool:
         """Read which session a browser was given, if this message tells; whether it did."""
         message = ForwardMsg.FromString(frame)
         if message.WhichOneof("type") != "new_session":
             return False
-        self._own(f"session {message.new_session.initialize.session_id}", person)
+        _own(self._sessions, message.new_session.initialize.session_id, person)
         return True
 
     def may(self, path: str, person: UUID) -> bool:
         """Whether that person may use this address; others than of media and uploads are free."""
         if found := UPLOAD_PATH.fullmatch(path):
-            return person in self._owners.get(f"session {found[1]}", ())
+            return person in self._sessions.get(found[1], ())
         if found := MEDIA_PATH.fullmatch(path):
-            return person in self._owners.get(f"media {found[1]}", ())
+            return person in self._media.get(found[1], ())
         return True
 
-    def _own(self, name: str, person: UUID) -> None:
-        self._owners.setdefault(name, set()).add(person)
-        self._owners.move_to_end(name)
-        while len(self._owners) > MOST:
-            self._owners.popitem(last=False)
+
+def _own(owners: OrderedDict[str, set[UUID]], name: str, person: UUID) -> None:
+    owners.setdefault(name, set()).add(person)
+    owners.move_to_end(name)
+    while len(owners) > MOST:
+        owners.popitem(last=False)
 
 
 def _media(message: ForwardMsg) -> Iterator[str]:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TypeVar
 from urllib.parse import parse_qs, quote
 
+import anyio
 import anyio.to_thread
 from jinja2 import Environment, PackageLoader, Template
 from starlette.applications import Starlette
@@ -35,6 +36,8 @@ from buttress.ui.theme import LOGO, MARK
 Result = TypeVar("Result")
 SIGN_IN = "/sign-in"
 LARGEST_FORM = 10_000
+FORM_SECONDS = 10.0
+SIGN_INS_AT_ONCE = 8
 LINK_TITLES = {
     "first": ("Set up Buttress", "Choose the name and password of the first admin."),
     "invitation": ("You are invited", "Choose a password, and you are in."),
@@ -77,6 +80,8 @@ class Pages:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.provider = Provider(runtime.settings.oidc)
+        # Passwords take their turns: who waits for one must not keep others' requests waiting.
+        self._turns = anyio.CapacityLimiter(SIGN_INS_AT_ONCE)
 
     async def ask(self, request: Request) -> Response:
         """The form to sign in, or a word on how the first admin comes in."""
@@ -158,8 +163,9 @@ class Pages:
                 raise BadInput("the passwords differ", hint="Type the same one twice.")
             with self.runtime.session() as session:
                 person = links.use(
-                    session, secret, name=form.get("name"), password=form.get("password", "")
-                )
+                    session, secret, name=form.get("name"), password=form.get("password", ""),
+                    origin=came.origin,
+                )  # fmt: skip
                 return signing_in.begin(session, person, came.origin, how=f"link: {purpose}")
 
         try:
@@ -214,9 +220,8 @@ class Pages:
             link = links.find(session, secret)
             return link.purpose, link.name
 
-    @staticmethod
-    async def _in_thread(work: Callable[[], Result]) -> Result:
-        return await anyio.to_thread.run_sync(work)
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        return await anyio.to_thread.run_sync(work, limiter=self._turns)
 
 
 def sign_in_form(
@@ -300,10 +305,13 @@ def page(
 async def form_of(request: Request) -> dict[str, str]:
     """The fields of a form; raises BadInput for what is none."""
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > LARGEST_FORM:
-            raise BadInput("the form is too large")
+    with anyio.move_on_after(FORM_SECONDS) as limit:
+        async for part in request.stream():
+            body += part
+            if len(body) > LARGEST_FORM:
+                raise BadInput("the form is too large")
+    if limit.cancelled_caught:
+        raise BadInput("the form did not arrive in time")
     try:
         return {name: found[0] for name, found in parse_qs(body.decode("utf-8")).items()}
     except ValueError as error:

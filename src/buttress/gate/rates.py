@@ -1,4 +1,4 @@
-"""How often one person, token or address may ask the API: so many times a minute."""
+"""How often somebody may ask: so many times a minute."""
 
 from __future__ import annotations
 

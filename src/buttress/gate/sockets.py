@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from buttress.access import Identity
 from buttress.gate.owners import Owners
@@ -14,8 +16,8 @@ ENDED = 4401
 """The close code: of the range for applications, after HTTP's 401."""
 LOOKED_EVERY_SECONDS = 1.0
 
-Still = Callable[[], Awaitable[bool]]
-"""Whether the identity may still be here."""
+Still = Callable[[bool], Awaitable[bool]]
+"""Whether the identity may still be here; told whether the person has just done something."""
 
 
 class WatchedSocket:
@@ -44,7 +46,7 @@ class WatchedSocket:
                 done, _ = await asyncio.wait({arriving}, timeout=LOOKED_EVERY_SECONDS)
                 if done and arriving.result()["type"] != "websocket.receive":
                     return arriving.result()
-                if not await self._still():
+                if not await self._still(bool(done) and is_by_person(arriving.result())):
                     await self._close()
                     return {"type": "websocket.disconnect", "code": ENDED}
                 if done:
@@ -57,7 +59,7 @@ class WatchedSocket:
         if self._closed:
             return
         if message["type"] == "websocket.send":
-            if not await self._still():
+            if not await self._still(False):
                 await self._close()
                 return
             if frame := message.get("bytes"):
@@ -73,3 +75,19 @@ class WatchedSocket:
         if not self._closed:
             self._closed = True
             await self._send({"type": "websocket.close", "code": ENDED})
+
+
+def is_by_person(message: Message) -> bool:
+    """Whether a browser says something because its person did something.
+
+    Parts of pages renew themselves, and browsers tell that they are still there.
+    """
+    frame = message.get("bytes")
+    if not frame:
+        return bool(message.get("text"))
+    try:
+        said = BackMsg.FromString(frame)
+    except DecodeError:
+        return False
+    kind = said.WhichOneof("type")
+    return kind == "rerun_script" and not said.rerun_script.is_auto_rerun

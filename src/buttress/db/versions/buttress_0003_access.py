@@ -19,6 +19,16 @@ begin
 end $$;
 create trigger buttress_audit_append_only before update or delete or truncate on buttress_audit
     for each statement execute function buttress_audit_append_only();
+create function buttress_audit_next() returns trigger language plpgsql as $$
+begin
+    if new.number <> (select coalesce(max(number), 0) + 1 from buttress_audit) then
+        raise exception 'an entry of the audit log follows the last one'
+            using errcode = 'insufficient_privilege';
+    end if;
+    return new;
+end $$;
+create trigger buttress_audit_next before insert on buttress_audit
+    for each row execute function buttress_audit_next();
 """
 
 
@@ -98,6 +108,7 @@ def upgrade() -> None:
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("last_at", UTCDateTime(), nullable=False),
+        sa.Column("told_at", UTCDateTime()),
         sa.PrimaryKeyConstraint("key", name="pk_buttress_throttle"),
     )
     op.create_table(
@@ -118,6 +129,12 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         op.execute(APPEND_ONLY)
         return
+    # A gap could not be closed again, and what takes another's place would delete it.
+    op.execute(
+        "create trigger buttress_audit_next before insert on buttress_audit "
+        "when new.number <> (select coalesce(max(number), 0) + 1 from buttress_audit) "
+        "begin select raise(abort, 'an entry of the audit log follows the last one'); end"
+    )
     for operation in ("update", "delete"):
         op.execute(
             f"create trigger buttress_audit_no_{operation} before {operation} on buttress_audit "
@@ -128,6 +145,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("buttress_audit")
     if op.get_bind().dialect.name == "postgresql":
-        op.execute("drop function buttress_audit_append_only()")
+        op.execute(
+            "drop function buttress_audit_append_only(); drop function buttress_audit_next()"
+        )
     for table in ("throttle", "link", "token", "sign_in", "person"):
         op.drop_table(f"buttress_{table}")

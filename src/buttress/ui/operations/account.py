@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from buttress.access import PERMISSIONS, people, signing_in, tokens
+from buttress.access import PERMISSIONS, acting, people, signing_in, tokens
 from buttress.access.tables import Person
-from buttress.ui.current import page_session, signed_in
+from buttress.ui.current import current_runtime, page_session, signed_in
 from buttress.ui.operations.lists import choose
 from buttress.ui.text import moment
 
@@ -53,8 +53,11 @@ def change_password() -> None:
     if new != again:
         st.error("Type the same one twice.", title="The passwords differ.")
         return
-    with page_session() as session:
-        people.change_password(session, people.find(session, signed_in().person), old=old, new=new)
+    identity = signed_in()
+    with acting(identity):
+        signing_in.change_password(
+            current_runtime().session, identity.person, old=old, new=new, origin=identity.origin
+        )
     st.success("Your password is changed. Your other devices are signed out.")
 
 
@@ -73,11 +76,11 @@ def sign_ins() -> None:
         }
         for one in found
     ]
-    chosen = choose(rows, "devices")
+    chosen = choose(rows, [one.id for one in found], "devices")
     if st.button("Sign out the chosen devices", disabled=not chosen, icon=":material/logout:"):
         with page_session() as session:
-            for number in chosen:
-                signing_in.revoke(session, found[number].id, person=identity.person)
+            for sign_in in chosen:
+                signing_in.revoke(session, sign_in, person=identity.person)
         st.rerun()
 
 
@@ -99,11 +102,11 @@ def own_tokens() -> None:
             }
             for one in found
         ]
-        chosen = choose(rows, "tokens")
+        chosen = choose(rows, [one.id for one in found], "tokens")
         if st.button("Revoke the chosen tokens", disabled=not chosen, icon=":material/key_off:"):
             with page_session() as session:
-                for number in chosen:
-                    tokens.revoke(session, found[number].id, person=identity.person)
+                for token in chosen:
+                    tokens.revoke(session, token, person=identity.person)
             st.rerun()
     else:
         st.markdown(

@@ -34,9 +34,9 @@ def show() -> None:
         }
         for person in found
     ]
-    chosen = choose(rows, "people", several=False)
+    chosen = choose(rows, [person.id for person in found], "people", several=False)
     if chosen:
-        one_person(found[chosen[0]])
+        one_person(next(person for person in found if person.id == chosen[0]))
     else:
         st.caption("Choose somebody to change their role, send a link, or let them in no more.")
     invite()
@@ -55,21 +55,27 @@ def one_person(person: Person) -> None:
         st.markdown(f"**{plain(person.name)}**")
         role = st.selectbox("Role", ROLES, index=ROLES.index(person.role), key=f"r{person.id}")
         buttons = st.columns(4)
-        if buttons[0].button("Save role", disabled=role == person.role, width="stretch"):
+        if buttons[0].button(
+            "Save role", key=f"role-{person.id}", disabled=role == person.role, width="stretch"
+        ):
             with page_session() as session:
                 people.change_role(session, people.find(session, person.id), role)
             st.rerun()
-        if buttons[1].button("Link for a new password", width="stretch"):
+        if buttons[1].button(
+            "Link for a new password", key=f"password-{person.id}", width="stretch"
+        ):
             with page_session() as session:
                 secret = links.for_new_password(session, people.find(session, person.id))
             show_link(secret, f"Send it to {person.name}. It works once, for two hours.")
-        if buttons[2].button("Sign out everywhere", width="stretch"):
+        if buttons[2].button("Sign out everywhere", key=f"out-{person.id}", width="stretch"):
             with page_session() as session:
                 for one in signing_in.sign_ins(session, people.find(session, person.id)):
                     signing_in.revoke(session, one.id)
             st.rerun()
         enabled = person.disabled_at is None
-        if buttons[3].button("Disable" if enabled else "Enable", width="stretch"):
+        if buttons[3].button(
+            "Disable" if enabled else "Enable", key=f"enable-{person.id}", width="stretch"
+        ):
             with page_session() as session:
                 (people.disable if enabled else people.enable)(
                     session, people.find(session, person.id)
