@@ -2,7 +2,7 @@
 
 Each entry's digest covers the entry and the digest before it, so that a changed, removed or
 inserted one breaks the chain from there on. Entries removed from the end leave a chain that is
-whole: keep the last digest elsewhere and `verify` against it.
+whole, and so does whoever computes it anew: keep the last digest elsewhere and `verify` against it.
 """
 
 from __future__ import annotations
