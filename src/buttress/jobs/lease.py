@@ -16,6 +16,7 @@ from buttress.db.database import Database
 from buttress.errors import ButtressError, Unavailable
 from buttress.jobs.clock import DatabaseClock
 from buttress.jobs.tables import Tables
+from buttress.settings import PoolSettings, TimeoutSettings
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +25,24 @@ LEASE_SECONDS = 3.0
 """A worker that has not been heard of for so long is taken for dead."""
 FORGET_SECONDS = 86_400.0
 
+# Whoever must be heard every few seconds waits for no caller of the pool, and for a database that
+# does not answer shorter than the lease.
+POOL = PoolSettings.model_validate({"size": 1, "overflow": 1, "timeout_seconds": 1.0})
+TIMEOUTS = TimeoutSettings.model_validate(
+    {
+        "connect_seconds": 1.0,
+        "statement_seconds": 1.0,
+        "lock_seconds": 0.5,
+        "restart_seconds": 0.0,
+        "start_seconds": 0.0,
+    }
+)
+
 
 class Lease:
     """The claim of one process that it is alive, and its watch over the others.
+
+    On a connection of its own to `database`: an exhausted pool does not make a worker look dead.
 
     `recover` is called with the executor id of each dead process that still has running jobs; it
     may be called for the same one by several peers, and again while it has any.
@@ -40,7 +56,9 @@ class Lease:
         recover: Callable[[str], None],
         clock: DatabaseClock,
     ) -> None:
-        self.database = database
+        self.database = Database(
+            database.url, pool=POOL, timeouts=TIMEOUTS, application_name="buttress worker"
+        )
         self.tables = tables
         self.executor = executor
         self.recover = recover
@@ -63,6 +81,7 @@ class Lease:
         # Without a database it cannot be given back, and runs out.
         with suppress(Unavailable), self.database.connection() as connection:
             connection.execute(delete(lease).where(lease.c.executor == self.executor))
+        self.database.close()
 
     def dead(self) -> list[str]:
         """Executors with running jobs and no valid lease."""
