@@ -45,6 +45,8 @@ def answering(answers: dict[str, tuple[int, object]]) -> Iterator[tuple[str, lis
             status, content = answers[self.path]
             body = json.dumps(content).encode()
             self.send_response(status)
+            if status == 302 and isinstance(content, dict):
+                self.send_header("location", content["location"])
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -100,6 +102,17 @@ def test_a_server_that_is_not_there_has_failed():
 def test_what_is_no_address_is_refused(url):
     result = CliRunner().invoke(cli, ["health", "--url", url])
 
+    assert isinstance(result.exception, BadInput)
+
+
+def test_the_token_goes_nowhere_else_when_the_server_sends_us_there(monkeypatch):
+    monkeypatch.setenv("BUTTRESS_HEALTH__TOKEN", "open-sesame")
+    with answering({"/": (200, {"status": "pass"})}) as (elsewhere, leaked):
+        sent_on = {"/health/detailed": (302, {"location": f"{elsewhere}/"})}
+        with answering(sent_on) as (url, _):
+            result = CliRunner().invoke(cli, ["health", "--url", url])
+
+    assert leaked == []
     assert isinstance(result.exception, BadInput)
 
 

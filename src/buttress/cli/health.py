@@ -75,13 +75,20 @@ def fetch(base: str, settings: Settings) -> tuple[int, dict[str, Any]]:
     return status, content
 
 
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A server that sends us elsewhere would send the token there."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Nothing is asked in its place: the status arrives as it is."""
+
+
 def get(url: str, settings: Settings) -> tuple[int, dict[str, Any]]:
     """One request: its status and its document, empty when it is none; raises OSError."""
     request = urllib.request.Request(url)  # the caller has checked its scheme
     if token := settings.health.token.get_secret_value():
         request.add_header("authorization", f"Bearer {token}")
     # The server is asked itself, not whatever proxy the environment names.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect)
     try:
         with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
             status, body = answer.status, answer.read()
