@@ -6,7 +6,9 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -180,6 +182,27 @@ def test_a_key_admits_one_job_while_it_waits_or_runs(working: Jobs, database: Da
     assert working.enqueue(wait_at_gate, key="once").id != first.id
 
 
+def test_of_two_transactions_with_one_key_the_later_is_told_to_begin_again(
+    jobs: Jobs, database: Database
+) -> None:
+    def enqueue() -> str:
+        with database.session() as session:
+            return jobs.enqueue(order, "tea", key="once", session=session).id
+
+    with ThreadPoolExecutor(1) as other:
+        with database.session() as session:
+            first = jobs.enqueue(order, "tea", key="once", session=session).id
+            second = other.submit(enqueue)
+            time.sleep(0.3)
+        if database.backend.name == "sqlite":  # one writes at a time there
+            assert second.result(10) == first
+        else:
+            with pytest.raises(Conflict, match="another job of key 'once'") as raised:
+                second.result(10)
+            assert raised.value.hint
+    assert enqueue() == first
+
+
 def test_a_step_is_retried_until_it_returns(working: Jobs) -> None:
     assert working.enqueue(insist, 3).result(timeout_seconds=10) == 3
 
@@ -269,6 +292,21 @@ def test_pruning_deletes_what_ended_before_and_nothing_else(working: Jobs) -> No
     assert working.prune(days=1) == 0
     assert working.prune(days=0) == 1
     assert [job.id for job in working.find()] == [waiting.id]
+
+
+def test_pruning_goes_by_the_clock_of_the_database(
+    working: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NextWeek(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> NextWeek:
+            return cls.fromtimestamp(time.time() + 7 * 86_400, tz)
+
+    working.enqueue(order, "tea").result(timeout_seconds=10)
+    fast = SimpleNamespace(datetime=NextWeek, UTC=dt.UTC, timedelta=dt.timedelta)
+    monkeypatch.setattr("buttress.jobs.control.dt", fast)
+
+    assert working.prune(days=1) == 0
 
 
 def test_tables_are_made_once(database: Database) -> None:

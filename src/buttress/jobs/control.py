@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, delete, func, update
+from sqlalchemy import case, delete, func, select, update
 
 from buttress.errors import BadInput, Conflict, NotFound
 from buttress.jobs import status as reading
@@ -147,7 +147,9 @@ def prune(jobs: Jobs, *, days: float) -> int:
     """Delete jobs that ended more than so many days ago; how many that were."""
     from buttress.jobs.engine import translated
 
-    before = (dt.datetime.now(dt.UTC) - dt.timedelta(days=days)).isoformat()
+    with jobs.database.connection(read_only=True) as connection:
+        now = connection.scalars(select(jobs.tables.now())).one()
+    before = dt.datetime.fromtimestamp(now - days * 86_400, dt.UTC).isoformat()
     ended = [name for name, own in STATES.items() if own in ENDED]
     deleted = 0
     with translated(jobs.database.url.label):

@@ -12,12 +12,14 @@ from uuid import uuid4
 from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
-from buttress.errors import BadInput
+from buttress.errors import BadInput, Conflict
 from buttress.jobs import values
 from buttress.jobs.declaration import Job, current_run
 from buttress.jobs.queues import Queue
 
 if TYPE_CHECKING:
+    from dbos import DBOSClient
+
     from buttress.jobs.engine import Execution
     from buttress.jobs.jobs import Jobs
 
@@ -83,11 +85,30 @@ def enqueue(jobs: Jobs, order: Order, session: Session | None) -> str:
             there = _holder(jobs, session, options)
             if there is not None:
                 return there
-            handle = client.enqueue_in_transaction(session, options, *arguments)  # type: ignore[arg-type]
+            handle = _enqueue_in(session, client, options, arguments, order.key)
     made: str = handle.get_workflow_id()
     if parent and made == options["workflow_id"]:
         _keep_parent(jobs, made, parent.id, session)
     return made
+
+
+def _enqueue_in(
+    session: Session,
+    client: DBOSClient,
+    options: dict[str, Any],
+    arguments: list[Any],
+    key: str | None,
+) -> Any:
+    try:
+        return client.enqueue_in_transaction(session, options, *arguments)  # type: ignore[arg-type]
+    except Conflict as error:
+        if "dedup" not in error.message:
+            raise
+        # Committed since we looked who has the key.
+        raise Conflict(
+            f"another job of key {key!r} was enqueued at the same moment",
+            hint="Do the transaction again: it finds that job and returns its id.",
+        ) from error
 
 
 def start(jobs: Jobs, execution: Execution, order: Order) -> tuple[str, Future[Any] | None]:
