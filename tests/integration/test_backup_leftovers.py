@@ -9,13 +9,12 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from pathlib import Path
 
 import psycopg
 import pytest
 
 import test_backup
-from buttress.backup import Backups, leftovers, postgresql
+from buttress.backup import Backups, leftovers, postgresql, scratch
 from buttress.backup.site import Site
 from buttress.backup.store import FolderStore
 from buttress.db.embedded import start_servers
@@ -94,27 +93,58 @@ def wait_for(found, seconds: float = 15):
     return what
 
 
-def test_old_files_of_killed_sqlite_restores_are_deleted_and_young_ones_stay(tmp_path):
-    file = tmp_path / "live.db"
-    with closing(sqlite3.connect(file)) as connection:
+@pytest.fixture
+def sqlite_site(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "live.db")) as connection:
         connection.execute("create table t (a)")
-    url = parse_database_url(f"sqlite:///{file}")
-    site = Site(url, url, url, tmp_path / "home")
-    old, young = tmp_path / ".live.db.2026.restore", tmp_path / ".live.db.2027.restore"
-    folder = tmp_path / "home" / "backup-x"
-    folder.mkdir(parents=True)
-    for path in (old, young, folder / "database.sqlite"):
-        path.write_bytes(b"half")
-    for path in (old, folder):
+    url = parse_database_url(f"sqlite:///{tmp_path / 'live.db'}")
+    return Site(url, url, url, tmp_path / "home")
+
+
+def test_folders_of_killed_sqlite_restores_are_deleted_and_those_of_living_ones_stay(
+    sqlite_site, tmp_path
+):
+    name = ".buttress-scratch-20261122T101010-0123abcd"
+    dead = [tmp_path / "home" / name, tmp_path / name]
+    for folder in dead:
+        folder.mkdir(parents=True)
+        (folder / "database.sqlite").write_bytes(b"half")
+
+    with scratch.folder(sqlite_site.home) as living:
+        os.utime(living, (0, 0))
+        assert sorted(leftovers.find(sqlite_site)) == sorted(map(str, dead))
+        Backups(sqlite_site, FolderStore(tmp_path / "store"), BackupSettings()).create()
+        assert living.exists()
+
+    assert not any(folder.exists() for folder in [*dead, living])
+    assert (tmp_path / "live.db").exists()
+
+
+def test_neither_the_store_nor_folders_of_people_are_leftovers(sqlite_site, tmp_path):
+    home = tmp_path / "home"
+    backups = Backups(sqlite_site, FolderStore(home / "backup-store"), BackupSettings())
+    mine = [home / "backup-notes", home / ".buttress-scratch-of-mine"]
+    for folder in mine:
+        folder.mkdir(parents=True)
+    first = backups.create()
+    for path in home.iterdir():
         os.utime(path, (0, 0))
 
-    assert leftovers.find(site) == sorted([str(old), str(folder)])
-    Backups(site, FolderStore(tmp_path / "store"), BackupSettings()).create()
+    assert backups.leftovers() == []
+    backups.create()
 
-    assert not old.exists()
-    assert not folder.exists()
-    assert young.exists()
-    assert Path(file).exists()
+    assert backups.find(first.id).verified
+    assert all(folder.exists() for folder in mine)
+
+
+def test_a_store_in_a_folder_named_like_a_leftover_stays(sqlite_site, tmp_path):
+    above = tmp_path / "home" / ".buttress-scratch-20261122T101010-0123abcd"
+    backups = Backups(sqlite_site, FolderStore(above / "store"), BackupSettings(drill=False))
+
+    first = backups.create()
+    backups.create()
+
+    assert backups.find(first.id)
 
 
 @pytest.mark.slow

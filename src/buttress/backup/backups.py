@@ -242,7 +242,7 @@ class Backups(Shelf):
 
     def _tidy(self) -> None:
         try:
-            gone = leftovers.clear(self.site)
+            gone = leftovers.clear(self.site, spared=self.store.folder)
         except ButtressError as error:
             # Worth no more than a warning: what is asked for can be done without it.
             log.warning("leftovers not deleted", extra={"reason": error.message})

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from buttress.backup import chunks, leftovers, postgresql, sqlite, tables
+from buttress.backup import chunks, postgresql, scratch, sqlite, tables
 from buttress.backup.content import Progress, differences
 from buttress.backup.keys import Key
 from buttress.backup.manifest import DatabaseProperties, Manifest, StoredFile, TableContent
@@ -170,17 +170,16 @@ def _restore_sqlite(
     progress: Progress,
 ) -> Restored:
     live = Path(to) if to else _file(site)
-    new = live.with_name(f".{live.name}.{manifest.id}.restore")
     kept = live.with_name(f"{_kept_name(live.stem)}{live.suffix}")
-    try:
+    # Beside the live one, as a rename goes no further than its file system.
+    with scratch.folder(live.parent) as folder:
+        new = folder / sqlite.FILE
         _save(archive, new)
         _refuse_differences(manifest, _compare_sqlite(manifest, new, progress))
         if dry_run:
             return _result(manifest, str(live), None, dry_run)
         replaced = live.exists()
         sqlite.swap(new, live, kept)
-    finally:
-        new.unlink(missing_ok=True)
     return _result(manifest, str(live), str(kept) if replaced else None, dry_run)
 
 
@@ -258,11 +257,8 @@ def _home(site: Site) -> Path:
 
 @contextmanager
 def _scratch_folder(site: Site) -> Iterator[Path]:
-    with (
-        _room(site),
-        tempfile.TemporaryDirectory(dir=_home(site), prefix=leftovers.FOLDER) as folder,
-    ):
-        yield Path(folder)
+    with _room(site), scratch.folder(site.home) as folder:
+        yield folder
 
 
 @contextmanager

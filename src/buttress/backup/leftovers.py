@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import time
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
-from buttress.backup import postgresql
+from buttress.backup import postgresql, scratch
 from buttress.backup.content import explained
 from buttress.backup.site import Site
-
-OLDER_THAN = timedelta(hours=1)
-"""A file tells nothing about who writes it."""
-FOLDER = "backup-"
 
 UNUSED = """
     SELECT datname FROM pg_database d
@@ -29,7 +22,7 @@ UNUSED = """
 
 
 def find(site: Site) -> list[str]:
-    """Databases, or files, of restores and drills that nobody carries on.
+    """Databases, or folders, of restores and drills that nobody carries on.
 
     Raises
     ------
@@ -37,18 +30,19 @@ def find(site: Site) -> list[str]:
         The server does not answer.
     """
     if site.owner.backend == "sqlite":
-        return [str(path) for path in _files(site)]
+        return [str(path) for parent in _parents(site) for path in scratch.abandoned(parent)]
     with explained(site.owner), postgresql.maintenance(site.owner) as connection:
         return [name for name in _unused(connection, site) if _is_dead(connection, name)]
 
 
-def clear(site: Site) -> list[str]:
-    """Delete them; what was deleted. Raises as `find`."""
+def clear(site: Site, *, spared: Path | None) -> list[str]:
+    """Delete them, but for a folder in which `spared` lies; what was deleted. Raises as `find`."""
     if site.owner.backend == "sqlite":
-        paths = _files(site)
-        for path in paths:
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        return [str(path) for path in paths]
+        return [
+            str(path)
+            for parent in _parents(site)
+            for path in scratch.delete_abandoned(parent, spared=spared)
+        ]
     gone = []
     with explained(site.owner), postgresql.maintenance(site.owner) as connection:
         for name in _unused(connection, site):
@@ -79,9 +73,7 @@ def _unused(connection: psycopg.Connection, site: Site) -> list[str]:
     return [str(name) for (name,) in connection.execute(UNUSED.encode(), start)]
 
 
-def _files(site: Site) -> list[Path]:
-    live = site.owner.path
-    assert live is not None
-    limit = time.time() - OLDER_THAN.total_seconds()
-    found = [*live.parent.glob(f".{live.name}.*.restore"), *site.home.glob(f"{FOLDER}*")]
-    return sorted(path for path in found if path.stat().st_mtime < limit)
+def _parents(site: Site) -> list[Path]:
+    """Where scratch folders are made."""
+    assert site.owner.path is not None
+    return sorted({site.home.resolve(), site.owner.path.parent.resolve()})

@@ -41,6 +41,11 @@ class Store(Protocol):
     threads: int
     """How many objects are best put or read at a time."""
 
+    @property
+    def folder(self) -> Path | None:
+        """Where it lies on this machine, if it does."""
+        ...
+
     def write(self, name: str) -> AbstractContextManager[IO[bytes]]:
         """A file to write to, published under its name when the block ends without an error."""
         ...
@@ -172,6 +177,7 @@ class BucketStore:
         self._bucket = bucket
         self.label = label
         self.threads = 8
+        self.folder: Path | None = None
 
     @contextmanager
     def write(self, name: str) -> Iterator[IO[bytes]]:
