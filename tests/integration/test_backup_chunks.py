@@ -291,16 +291,41 @@ def test_a_backup_whose_chunks_were_deleted_meanwhile_is_not_published(
     assert len(backups.all()) == 1
 
 
-def test_a_backup_that_fails_takes_back_what_it_has_put(backups, tmp_path, monkeypatch):
+def test_a_backup_that_fails_leaves_chunks_that_prune_deletes_after_a_day(
+    backups, tmp_path, monkeypatch
+):
     def fails(*_: object) -> None:
         raise BadInput("the file is damaged")
 
-    monkeypatch.setattr(database.sqlite, "read_content", fails)
-    with pytest.raises(BadInput):
+    with monkeypatch.context() as patched:
+        patched.setattr(database.sqlite, "read_content", fails)
+        with pytest.raises(BadInput):
+            backups.create()
+    assert backups.store.names() == []
+    backups.prune()
+    assert chunks_in(tmp_path) != []
+
+    make_old(tmp_path)
+    backups.prune()
+    assert chunks_in(tmp_path) == []
+
+
+def test_a_backup_that_fails_deletes_nothing_that_another_has_used(
+    backups, file, tmp_path, monkeypatch
+):
+    finish, made = ChunkWriter.finish, []
+
+    def fail_after_another(writer: ChunkWriter, index: str) -> object:
+        monkeypatch.setattr(ChunkWriter, "finish", finish)
+        made.append(opened(file, tmp_path, drill=False).create())
+        raise BadInput("no space left")
+
+    monkeypatch.setattr(ChunkWriter, "finish", fail_after_another)
+    with pytest.raises(BadInput, match="no space"):
         backups.create()
 
-    assert chunks_in(tmp_path) == []
-    assert backups.store.names() == []
+    assert made[0].manifest.chunked.new_chunks == 0
+    assert not backups.verify(made[0].id).differences
 
 
 def test_a_damaged_chunk_is_written_again_by_the_next_backup_which_heals_all(backups, tmp_path):

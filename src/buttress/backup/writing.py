@@ -18,7 +18,7 @@ from buttress.backup.keys import Key
 from buttress.backup.manifest import Chunked, Encryption, Manifest, StoredFile
 from buttress.backup.parallel import in_threads
 from buttress.backup.store import Store
-from buttress.errors import BadInput, ButtressError, Conflict
+from buttress.errors import BadInput, Conflict
 
 # A difference that is not clearly smaller makes reading slower and saves little.
 WORTH = 0.6
@@ -90,12 +90,6 @@ class ChunkWriter:
             new_bytes=sum(self.put.values()),
         )
 
-    def undo(self) -> None:
-        """Delete what was put for a backup that failed, unless another one may have seen it."""
-        if len(leases.running(self._store, "backup")) == 1:
-            for name in self.put:
-                self._store.delete(name)
-
     def _check(self, present: dict[str, int]) -> None:
         for chunk in self.chunks:
             if present.get(chunk.name) != chunk.stored or any(
@@ -152,8 +146,8 @@ def writing(
 ) -> Iterator[tuple[ChunkWriter, Key | None]]:
     """A writer that knows what the store holds, which nobody deletes before the block ends.
 
-    What it has put is taken back when the block raises. `manifests` are those of all backups, the
-    newest first.
+    What it has put stays when the block raises, as another backup may name it already; `prune`
+    deletes what none names. `manifests` are those of all backups, the newest first.
     """
     with leases.held(store, "backup"):
         leases.wait_for_prunes(store)
@@ -162,13 +156,7 @@ def writing(
         key = Key.shared(secret, used) if secret else None
         known = _known(store, found, key.encryption if key else None)
         expected = next((one.chunked.bytes for one in found if one.chunked), 0)
-        writer = ChunkWriter(store, known, key, expected_bytes=expected)
-        try:
-            yield writer, key
-        except BaseException:
-            with suppress(ButtressError):  # the store may be what failed
-                writer.undo()
-            raise
+        yield ChunkWriter(store, known, key, expected_bytes=expected), key
 
 
 def _known(store: Store, manifests: list[Manifest], encryption: Encryption | None) -> Known:
