@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup_format_1 import as_format_1
-from buttress.backup import Backups, database, leases
+from buttress.backup import Backups, database, leases, pruning
 from buttress.backup.chunks import GENERATIONS, Chunk
 from buttress.backup.cutting import AVERAGE, LONGEST, SHORTEST, cut
 from buttress.backup.pruning import named_by
@@ -265,14 +265,55 @@ def test_a_backup_waits_for_a_prune_but_not_for_one_that_was_killed(backups, mon
     monkeypatch.setattr(leases, "PAUSE_SECONDS", 0.01)
     running = f"leases/{datetime.now(UTC) + timedelta(hours=1):%Y%m%dT%H%M%S}-prune-00000000"
     backups.store.put(running, b"")
+    touch(backups, running, datetime.now(UTC) + timedelta(hours=1))
     with pytest.raises(Conflict, match="being pruned"):
         backups.create()
     backups.store.delete(running)
 
-    backups.store.put("leases/20200101T000000-prune-00000000", b"")
+    killed = "leases/20260101T000000-prune-00000000"
+    backups.store.put(killed, b"")
+    touch(backups, killed, datetime(2020, 1, 1, tzinfo=UTC))
     assert backups.create().verified
     backups.prune()
     assert [name for name in backups.store.names() if name.startswith("leases/")] == []
+
+
+def touch(backups: Backups, name: str, moment: datetime) -> None:
+    os.utime(backups.store.folder / name, (moment.timestamp(), moment.timestamp()))
+
+
+def test_a_prune_stops_deleting_when_a_backup_begins(file, tmp_path, monkeypatch):
+    """Say because the machine of the prune slept, or the backup took its note for an old one."""
+    monkeypatch.setattr(pruning, "LOOK_SECONDS", 0)
+    backups = opened(file, tmp_path, daily=1, monthly=0, drill=False)
+    backups.create()
+    run(file, "update notes set text = hex(randomblob(150))")
+    backups.create()
+    make_old(tmp_path)
+    before = len(chunks_in(tmp_path))
+    delete = backups.store.delete
+
+    def delete_and_begin(name: str) -> None:
+        delete(name)
+        if name.startswith("chunks/"):
+            backups.store.put("leases/20261122T101010-backup-00000000", b"")
+
+    monkeypatch.setattr(backups.store, "delete", delete_and_begin)
+    backups.prune()
+
+    assert len(chunks_in(tmp_path)) == before - 1
+
+
+def test_clocks_of_two_machines_may_differ_by_more_than_a_prune_takes(backups, monkeypatch):
+    monkeypatch.setattr(leases, "PAUSE_SECONDS", 0.01)
+    slow = f"leases/{datetime.now(UTC) - timedelta(minutes=10):%Y%m%dT%H%M%S}-prune-00000000"
+    backups.store.put(slow, b"")
+    ending = threading.Timer(0.3, backups.store.delete, [slow])
+    ending.start()
+
+    backups.create(drill=False)
+
+    assert not ending.is_alive()
 
 
 def test_a_backup_whose_chunks_were_deleted_meanwhile_is_not_published(

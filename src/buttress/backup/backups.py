@@ -230,11 +230,11 @@ class Backups(Shelf):
         return gone
 
     def _delete_chunks(self) -> None:
-        leases.forget_abandoned(self.store)
-        with leases.held(self.store, "prune"):
-            if leases.running(self.store, "backup") or self.damaged():
+        with leases.held(self.store, "prune") as lease:
+            lease.forget_abandoned()
+            if lease.running("backup") or self.damaged():
                 return
-            delete_unnamed_chunks(self.store, [backup.manifest for backup in self.all()])
+            delete_unnamed_chunks(lease, [backup.manifest for backup in self.all()])
 
     def leftovers(self) -> list[str]:
         """What killed restores and drills left, which the next one deletes; raises Unavailable."""

@@ -66,6 +66,10 @@ class Store(Protocol):
         """All objects of chunks, those that were never finished too."""
         ...
 
+    def below(self, folder: str) -> dict[str, Lying]:
+        """All objects whose names start with `folder/`, those that were never finished too."""
+        ...
+
     def delete(self, name: str) -> None:
         """Forget it; raises nothing when there is none."""
         ...
@@ -136,15 +140,17 @@ class FolderStore:
             )
 
     def chunks(self) -> dict[str, Lying]:
+        return self.below(CHUNKS)
+
+    def below(self, folder: str) -> dict[str, Lying]:
         found = {}
+        top = self.folder / folder
         with self._explained():
-            for folder in _children(self.folder / CHUNKS):
-                for path in _files(folder):
-                    with suppress(FileNotFoundError):  # deleted or published meanwhile
-                        status = path.stat()
-                        modified = datetime.fromtimestamp(status.st_mtime, UTC)
-                        name = f"{CHUNKS}/{folder.name}/{path.name}"
-                        found[name] = Lying(status.st_size, modified)
+            for path in _files(top) if top.is_dir() else ():
+                with suppress(FileNotFoundError):  # deleted or published meanwhile
+                    status = path.stat()
+                    modified = datetime.fromtimestamp(status.st_mtime, UTC)
+                    found[str(path.relative_to(self.folder))] = Lying(status.st_size, modified)
         return found
 
     def delete(self, name: str) -> None:
@@ -210,10 +216,13 @@ class BucketStore:
             return sorted([*(item["path"] for item in top["objects"]), *inside])
 
     def chunks(self) -> dict[str, Lying]:
+        return self.below(CHUNKS)
+
+    def below(self, folder: str) -> dict[str, Lying]:
         with self._explained(self.label):
             return {
                 item["path"]: Lying(item["size"], item["last_modified"])
-                for item in self._list(CHUNKS)
+                for item in self._list(folder)
             }
 
     def _list(self, prefix: str | None) -> list[obstore.ObjectMeta]:

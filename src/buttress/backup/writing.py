@@ -149,8 +149,8 @@ def writing(
     What it has put stays when the block raises, as another backup may name it already; `prune`
     deletes what none names. `manifests` are those of all backups, the newest first.
     """
-    with leases.held(store, "backup"):
-        leases.wait_for_prunes(store)
+    with leases.held(store, "backup") as lease:
+        lease.wait_for_prunes()
         found = [manifest for manifest in manifests() if manifest.chunked]
         used = [manifest.encryption for manifest in found if manifest.encryption]
         key = Key.shared(secret, used) if secret else None
