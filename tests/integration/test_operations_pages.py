@@ -99,7 +99,7 @@ def test_a_backup_asked_for_twice_is_one_job_and_the_audit_log_says_who(runtime:
     (job,) = runtime.jobs.find()
     assert (job.name, job.state) == ("buttress.backup", "waiting")
     audit = shown("audit")
-    assert set(audit.dataframe[0].value["What"]) == {"backup.back"}
+    assert set(audit.dataframe[0].value["What"]) == {"backup.enqueue"}
 
 
 def test_a_job_is_paused_resumed_and_cancelled_by_an_admin_and_by_nobody_less(

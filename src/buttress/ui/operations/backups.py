@@ -73,7 +73,8 @@ def buttons() -> None:
                 # Pressed twice, it is done once.
                 ticket = current_runtime().jobs.enqueue(job, key="by hand")
                 with page_session() as session:
-                    audit.record(session, f"backup.{label.split()[0].lower()}", ticket.id)
+                    action = f"{name.removeprefix('buttress.')}.enqueue"
+                    audit.record(session, action, ticket.id)
                 st.session_state["backup-job"] = ticket.id
     asked = st.session_state.get("backup-job")
     if asked:
