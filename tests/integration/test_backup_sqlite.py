@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup_format_1 import seal
-from buttress.backup import Backups
+from buttress.backup import Backups, sqlite
 from buttress.backup.keys import Key
 from buttress.backup.manifest import encode
 from buttress.backup.packing import unseal
@@ -90,15 +91,72 @@ def test_a_restored_file_takes_the_place_of_the_live_one_which_is_kept(backups, 
     assert not list(file.parent.glob("*.restore"))
 
 
-def test_a_file_others_have_open_is_left_alone(backups, file):
+@pytest.fixture(params=["wal", "delete"])
+def journal(request, file, monkeypatch):
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
+    run(file, f"pragma journal_mode = {request.param}")
+    return request.param
+
+
+def test_a_file_others_write_or_read_is_left_alone(backups, file, journal):
     backups.create()
-    with closing(sqlite3.connect(file)) as other:
-        other.execute("begin immediate")
-        other.execute("delete from pairs")
-        with pytest.raises(Conflict, match="in use"):
+    for statements in (["begin immediate", "delete from pairs"], ["begin", "select * from pairs"]):
+        with closing(sqlite3.connect(file)) as other:
+            for statement in statements:
+                other.execute(statement).fetchone()
+            with pytest.raises(Conflict, match="in use"):
+                backups.restore()
+            other.commit()
+    assert run(file, "select count(*) from pairs") == [(0,)]
+    assert not list(file.parent.glob("live_before_*"))
+
+
+def test_nothing_is_acknowledged_that_goes_into_a_replaced_file(backups, file, journal):
+    backups.create()
+    with closing(sqlite3.connect(file, timeout=0.1)) as idle:
+        idle.execute("select * from pairs").fetchall()
+        if journal == "wal":
+            with pytest.raises(Conflict, match="in use"):
+                backups.restore()
+        else:
             backups.restore()
-        other.rollback()
+            with pytest.raises(sqlite3.OperationalError), idle:
+                idle.execute("delete from pairs")
     assert run(file, "select count(*) from pairs") == [(2,)]
+
+
+def test_who_waits_for_the_file_during_the_swap_writes_into_the_new_one_or_not_at_all(
+    backups, file, monkeypatch
+):
+    run(file, "pragma journal_mode = delete")
+    backups.create()
+    begun, said = threading.Event(), []
+
+    def write() -> None:
+        with closing(sqlite3.connect(file, timeout=5)) as other:
+            begun.set()
+            try:
+                with other:
+                    other.execute("delete from pairs")
+            except sqlite3.OperationalError as error:
+                said.append(str(error))
+
+    replace, writer = Path.replace, threading.Thread(target=write)
+
+    def while_another_waits(path: Path, target: Path) -> Path:
+        if target == file:
+            writer.start()
+            begun.wait()
+            time.sleep(0.2)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", while_another_waits)
+    kept = Path(backups.restore().kept)
+    writer.join()
+
+    assert run(kept, "select count(*) from pairs") == [(2,)]
+    assert run(file, "select count(*) from pairs") == [(2,)]
+    assert said
 
 
 def test_a_damaged_file_makes_no_backup(backups, file, tmp_path):

@@ -178,8 +178,7 @@ def _restore_sqlite(
         _refuse_differences(manifest, _compare_sqlite(manifest, new, progress))
         if dry_run:
             return _result(manifest, str(live), None, dry_run)
-        replaced = live.exists()
-        sqlite.swap(new, live, kept)
+        replaced = sqlite.swap(new, live, kept)
     return _result(manifest, str(live), str(kept) if replaced else None, dry_run)
 
 

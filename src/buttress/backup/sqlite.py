@@ -125,21 +125,36 @@ def revisions(path: Path) -> list[str]:
         return sorted(str(revision) for (revision,) in found)
 
 
-def swap(new: Path, live: Path, kept: Path) -> None:
+def swap(new: Path, live: Path, kept: Path) -> bool:
     """Put `new` in the place of `live`, which stays as `kept`; `live` is there at every moment.
+
+    Whether there was anything to keep. Programs that have the file open without a transaction are
+    noticed in WAL mode only; in the others SQLite refuses what they write afterwards.
 
     Raises
     ------
     Conflict
-        Another program has it open.
+        Another program uses it.
     """
-    if live.exists():
-        with explained(live), closing(open_file(live, read_only=False)) as connection:
-            # Works for the only user of the file, and leaves no log beside it.
-            connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+    if not live.exists():
+        new.replace(live)
+        _sync(live.parent)
+        return False
+    with explained(live), closing(open_file(live, read_only=False)) as connection:
+        connection.isolation_level = None
+        # Works for the only user of a file in WAL mode, and leaves no log beside it.
+        connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+        # Whoever comes now waits, and finds that the file was moved.
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
+        connection.execute("BEGIN EXCLUSIVE")
         kept.hardlink_to(live)
-    new.replace(live)
-    handle = os.open(live.parent, os.O_RDONLY)
+        new.replace(live)
+    _sync(live.parent)
+    return True
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
