@@ -10,7 +10,9 @@ from buttress.settings import (
     BackupSettings,
     HealthSettings,
     JobSettings,
+    LLMSettings,
     MonitorSettings,
+    OIDCSettings,
     PoolSettings,
     TimeoutSettings,
 )
@@ -34,6 +36,7 @@ from integration.check_seeds import (
     log_folder,
     mounted,
     patched,
+    people,
     plain,
     pooled,
     reads_more,
@@ -127,6 +130,10 @@ FIRES: dict[str, Case] = {
     "BT-414": sql(
         SECURED, "create policy slow on guarded using (owner_id = current_setting('a.b')::int)"
     ),
+    "BT-421": people("admin", disabled=True),
+    "BT-422": plain(access=AccessSettings(absolute_days=31)),
+    "BT-423": plain(oidc=OIDCSettings(issuer="http://id.example.com")),
+    "BT-424": plain(oidc=OIDCSettings(issuer="https://id.example.com", client_id="b")),
     "BT-501": lambda w: w.runtime(redis_url=f"unix://{w.folder}/none.sock"),
     "BT-502": plain(redis_url="redis://cache.example.com/0"),
     "BT-503": plain(redis_url="redis://:secret@cache.example.com/0"),
@@ -157,6 +164,13 @@ FIRES: dict[str, Case] = {
     "BT-801": log_folder(writable=False),
     "BT-802": sql("drop extension pg_stat_statements"),
     "BT-803": plain(monitor=MonitorSettings(slow_seconds=60)),
+    "BT-851": plain(environment="production"),
+    "BT-852": plain(llm=LLMSettings(model="groq:llama-3.3-70b-versatile")),
+    "BT-853": plain(
+        llm=LLMSettings(model="openai-compatible:acorn", person_daily_budget_usd={"*": 1})
+    ),
+    "BT-854": plain(llm=LLMSettings(model="openai:gpt-4o-mini", app_daily_budget_usd={"*": 1})),
+    "BT-855": plain(llm=LLMSettings(base_url="http://models.example.com/v1")),
     "BT-901": patched("buttress.check.supply.platform.python_version", lambda: "3.9.1"),
     "BT-902": patched("buttress.check.supply.version", lambda _: "999"),
     "BT-903": patched("buttress.check.supply.version", lambda _: "0.0.1"),
@@ -226,6 +240,12 @@ SILENT: dict[str, Case] = {
     "BT-412": sql(),
     "BT-413": sql(SECURED),
     "BT-414": sql(SECURED, POLICY),
+    "BT-421": people("admin"),
+    "BT-422": plain(access=AccessSettings(absolute_days=30, idle_hours=24)),
+    "BT-423": plain(oidc=OIDCSettings(issuer="https://id.example.com")),
+    "BT-424": plain(
+        oidc=OIDCSettings(issuer="https://id.example.com", client_id="b", client_secret="s")
+    ),
     "BT-501": lambda w: w.shared.facts,
     "BT-502": plain(redis_url="redis://:secret@cache.example.com/0"),
     "BT-503": plain(redis_url="redis://:secret@localhost/0"),
@@ -259,6 +279,18 @@ SILENT: dict[str, Case] = {
     "BT-801": log_folder(writable=True),
     "BT-802": sql(),
     "BT-803": plain(),
+    "BT-851": plain(environment="production", llm=LLMSettings(model="offline")),
+    "BT-852": plain(
+        groq_api_key="k", llm=LLMSettings(model="groq:llama-3.3-70b-versatile", fallback="offline")
+    ),
+    "BT-853": plain(
+        llm=LLMSettings(
+            model="openai-compatible:acorn", fallback="openai:gpt-4o-mini", daily_budget_usd=1,
+            prices={"openai-compatible:acorn": (1, 2)},
+        )
+    ),
+    "BT-854": plain(llm=LLMSettings(model="openai:gpt-4o-mini", daily_budget_usd=1)),
+    "BT-855": plain(llm=LLMSettings(base_url="http://127.0.0.1:8080/v1")),
     "BT-901": plain(),
     "BT-902": plain(),
     "BT-903": plain(),

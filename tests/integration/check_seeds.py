@@ -261,6 +261,15 @@ def backup_role(role: str) -> Case:
     return case
 
 
+def people(role: str, *, disabled: bool = False) -> Case:
+    """A person of that role."""
+    return lambda world: world.sql(
+        "insert into buttress_person (id, name, role, created_at, disabled_at) values"
+        f" (gen_random_uuid(), 'ada', '{role}', now(), {'now()' if disabled else 'null'})",
+        migrated=True,
+    )
+
+
 def jobs(*seeds: str) -> Case:
     """The tables of jobs with these rows in them."""
     return lambda world: world.sql(*seeds, migrated=True)

@@ -120,6 +120,10 @@ def test_pgbouncer_is_noticed_where_the_url_does_not_tell_of_it(world, sound):
 
 def test_there_are_checks_in_every_group_and_each_says_what_to_do():
     assert {check.group for check in CHECKS.values()} == set(GROUPS)
+    assert set(GROUPS) == {
+        "configuration", "web", "database", "access", "people", "cache", "backup", "jobs",
+        "observability", "models", "supply",
+    }  # fmt: skip
     assert len(CHECKS) >= 60
     for check in CHECKS.values():
         assert check.why.endswith("."), check.id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from buttress.check.facts import Facts
@@ -16,23 +16,15 @@ Group = Literal[
     "web",
     "database",
     "access",
+    "people",
     "cache",
     "backup",
     "jobs",
     "observability",
+    "models",
     "supply",
 ]
-GROUPS: tuple[Group, ...] = (
-    "configuration",
-    "web",
-    "database",
-    "access",
-    "cache",
-    "backup",
-    "jobs",
-    "observability",
-    "supply",
-)
+GROUPS: tuple[Group, ...] = get_args(Group)
 PAGE = "reference/checks.md"
 SHOWN = 3
 
