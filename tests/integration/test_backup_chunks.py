@@ -20,12 +20,13 @@ from backup_format_1 import as_format_1
 from buttress.backup import Backups, database, leases, pruning
 from buttress.backup.chunks import GENERATIONS, Chunk
 from buttress.backup.cutting import AVERAGE, LONGEST, SHORTEST, cut
+from buttress.backup.manifest import FORMAT, encode
 from buttress.backup.pruning import named_by
 from buttress.backup.site import Site
 from buttress.backup.store import BucketStore, FolderStore, Lying
 from buttress.backup.writing import ChunkWriter
 from buttress.db.url import parse_database_url
-from buttress.errors import BadInput, ButtressError, ConfigurationError, Conflict
+from buttress.errors import BadInput, ButtressError, ConfigurationError, Conflict, Unsupported
 from buttress.settings import BackupSettings
 
 ROWS = 10_000
@@ -395,13 +396,46 @@ def test_a_backup_whose_manifest_is_damaged_keeps_its_chunks(file, tmp_path):
     manifest = tmp_path / "store" / first.id / "manifest.json"
     whole = manifest.read_bytes()
     manifest.write_bytes(b"{}")
-    before = len(chunks_in(tmp_path))
+    before, told = len(chunks_in(tmp_path)), []
 
-    backups.prune()
+    backups.prune(tell=told.append)
 
     assert len(chunks_in(tmp_path)) == before
+    assert "manifest is damaged" in told[0]
     manifest.write_bytes(whole)
     assert not backups.verify(first.id).differences
+
+
+def test_prune_deletes_no_chunk_while_there_is_a_backup_of_a_newer_buttress(file, tmp_path):
+    backups = opened(file, tmp_path, daily=1, monthly=0, drill=False)
+    first = backups.create()
+    run(file, "update notes set text = hex(randomblob(150))")
+    second = backups.create()
+    make_old(tmp_path)
+    newer = msgspec.structs.replace(first.manifest, format=FORMAT + 1)
+    backups.write(first.id, "manifest.json", encode(newer))
+    before, told = len(chunks_in(tmp_path)), []
+
+    assert [backup.id for backup in backups.all()] == [second.id]
+    assert (backups.damaged(), backups.newer()) == ([], [first.id])
+    backups.prune(tell=told.append)
+
+    assert len(chunks_in(tmp_path)) == before
+    assert "newer Buttress" in told[0]
+    assert first.id in told[0]
+    with pytest.raises(Unsupported, match="format"):
+        backups.restore(first.id)
+
+
+def test_a_backup_whose_drill_cannot_be_read_is_not_verified_and_can_be_again(backups):
+    backup = backups.create()
+    backups.write(backup.id, "drill.json", b"{")
+
+    assert backups.damaged() == []
+    assert not backups.find().verified
+    assert backups.restore(dry_run=True)
+    backups.verify()
+    assert backups.find().verified
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from buttress.backup.manifest import FORMAT
 from buttress.cli import cli
 from buttress.errors import NotFound
 
@@ -69,3 +70,16 @@ def test_a_damaged_backup_is_told_by_list_and_does_not_hide_the_others(file, tmp
     assert second in listed
     with pytest.raises(NotFound):
         buttress("show", "1999")
+
+
+def test_a_backup_of_a_newer_buttress_is_told_apart_and_prune_says_why_chunks_stay(file, tmp_path):
+    first, second = (buttress("--no-drill").split()[0] for _ in range(2))
+    manifest = tmp_path / "home" / "backups" / first / "manifest.json"
+    text = manifest.read_text()
+    manifest.write_text(text.replace(f'"format": {FORMAT}', f'"format": {FORMAT + 1}'))
+
+    result = CliRunner().invoke(cli, ["backup", "list"])
+    assert result.exit_code == 0
+    assert second in result.stdout
+    assert f"{first} was made by a newer Buttress" in " ".join(result.stderr.split())
+    assert "no chunk was deleted" in CliRunner().invoke(cli, ["backup", "prune"]).stderr

@@ -240,6 +240,19 @@ def test_two_years_of_days_leave_thirty_days_and_twelve_months():
     assert "20251231T030000-0000" in kept
 
 
+def test_of_a_day_the_last_verified_backup_stays_rather_than_a_later_one():
+    made = [
+        Made("20261101T02"),
+        Made("20261101T14", verified=False),
+        Made("20261102T02", verified=False),
+        Made("20261103T02"),
+    ]
+
+    kept = to_keep(made, daily=2, monthly=0)
+    assert kept == {"20261103T02", "20261102T02"}
+    assert to_keep(made, daily=3, monthly=0) == kept | {"20261101T02"}
+
+
 @given(
     st.lists(
         st.builds(

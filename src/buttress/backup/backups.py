@@ -6,7 +6,7 @@ import getpass
 import logging
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -211,11 +211,13 @@ class Backups(Shelf):
                 self.site, manifest, archive, wanted, to=to, dry_run=dry_run, progress=progress
             )
 
-    def prune(self, *, dry_run: bool = False) -> list[Backup]:
-        """Delete what the retention does not keep, and tell what; also what was never finished.
+    def prune(
+        self, *, dry_run: bool = False, tell: Callable[[str], None] = log.warning
+    ) -> list[Backup]:
+        """Delete what the retention does not keep, and return that; also what was never finished.
 
         Chunks that no backup names any more go too, unless a backup runs, or the manifest or list
-        of one cannot be read.
+        of one cannot be read: `tell` is given why they all stay.
         """
         backups = self.all()
         kept = retention.to_keep(
@@ -226,15 +228,22 @@ class Backups(Shelf):
             names = self.store.names()
             for name in [*(backup.id for backup in gone), *abandoned(names)]:
                 self.delete(name, names)
-            self._delete_chunks()
+            if why := self._delete_chunks():
+                tell(f"no chunk was deleted: {why}")
         return gone
 
-    def _delete_chunks(self) -> None:
+    def _delete_chunks(self) -> str:
+        """Why they all stay; empty when those that nothing needs were deleted."""
         with leases.held(self.store, "prune") as lease:
             lease.forget_abandoned()
-            if lease.running("backup") or self.damaged():
-                return
+            if lease.running("backup"):
+                return "a backup runs"
+            if damaged := self.damaged():
+                return f"what {damaged[0]} needs is not known, as its manifest is damaged"
+            if newer := self.newer():
+                return f"only the newer Buttress that made {newer[0]} knows what it needs"
             delete_unnamed_chunks(lease, [backup.manifest for backup in self.all()])
+            return ""
 
     def leftovers(self) -> list[str]:
         """What killed restores and drills left, which the next one deletes; raises Unavailable."""

@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
+import psycopg.errors
 import xxhash
 from psycopg import sql
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGresult
 
 from buttress.backup.manifest import Content, DatabaseProperties, Privilege, TableContent
 from buttress.db import catalogue
@@ -154,16 +157,25 @@ def digest_table(
 
 def _digest(connection: psycopg.Connection, query: sql.Composable) -> tuple[int, str]:
     rows = total = 0
-    digest = xxhash.xxh3_64_intdigest
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(sql.SQL("COPY ({}) TO STDOUT").format(query)) as copy,
-    ):
-        # The server sends one message a row.
-        for row in copy:
-            rows += 1
-            total += digest(row)
+    digest, wire = xxhash.xxh3_64_intdigest, connection.pgconn
+    # libpq's own calls: the driver's loop around them takes three times as long a row.
+    copying = sql.SQL("COPY ({}) TO STDOUT").format(query).as_bytes(connection)
+    _expect(wire.exec_(copying), ExecStatus.COPY_OUT, connection)
+    # The server sends one message a row.
+    while (received := wire.get_copy_data(0))[0] > 0:
+        rows += 1
+        total += digest(received[1])
+    _expect(wire.get_result(), ExecStatus.COMMAND_OK, connection)
+    while wire.get_result() is not None:
+        pass
     return rows, f"{total & 0xFFFFFFFFFFFFFFFF:016x}"
+
+
+def _expect(result: PGresult | None, status: ExecStatus, connection: psycopg.Connection) -> None:
+    if result is None or result.status != status:
+        if result is None:
+            raise psycopg.OperationalError("the connection is lost")
+        raise psycopg.errors.error_from_result(result, encoding=connection.info.encoding)
 
 
 def read_objects(connection: psycopg.Connection) -> list[str]:

@@ -28,8 +28,9 @@ class Kept(Protocol):
 def to_keep(backups: Sequence[Kept], *, daily: int, monthly: int) -> set[str]:
     """The ids that stay.
 
-    The last one of each of the newest `daily` days and `monthly` months that have any; all that
-    are pinned; the newest verified one, and the newest of all.
+    Of each of the newest `daily` days and `monthly` months that have any the last verified one, or
+    the last one when none is verified; all that are pinned; the newest verified one, and the
+    newest of all.
     """
     newest_first = sorted(backups, key=lambda backup: backup.id, reverse=True)
     kept = {backup.id for backup in newest_first if backup.pinned}
@@ -42,6 +43,8 @@ def to_keep(backups: Sequence[Kept], *, daily: int, monthly: int) -> set[str]:
 
 def _last_of_each(newest_first: Sequence[Kept], *, length: int, periods: int) -> set[str]:
     last: dict[str, str] = {}
-    for backup in newest_first:
+    # The order of the periods first, then the verified ones in the place of others.
+    newest = list(dict.fromkeys(backup.id[:length] for backup in newest_first))[:periods]
+    for backup in sorted(newest_first, key=lambda backup: not backup.verified):
         last.setdefault(backup.id[:length], backup.id)
-    return set(list(last.values())[:periods])
+    return {last[period] for period in newest}

@@ -11,7 +11,7 @@ from buttress.backup import leases
 from buttress.backup.manifest import Drill, Manifest
 from buttress.backup.store import Store, read_all
 from buttress.backup.writing import present_in
-from buttress.errors import BadInput, Conflict, NotFound, Unsupported
+from buttress.errors import BadInput, ButtressError, Conflict, NotFound, Unsupported
 
 MANIFEST, DRILL, PINNED = "manifest.json", "drill.json", "pinned"
 INDEX = "chunks.list"
@@ -60,21 +60,27 @@ class Shelf:
         for name in _ids(names):
             try:
                 found.append(self._read(name, names))
-            except (BadInput, NotFound):
-                continue  # told by `damaged`, or deleted meanwhile
+            except (BadInput, NotFound, Unsupported):
+                continue  # told by `damaged` or `newer`, or deleted meanwhile
         return sorted(found, key=lambda backup: backup.id, reverse=True)
 
     def damaged(self) -> list[str]:
-        """The ids whose manifest or record cannot be read."""
-        names = self.store.names()
-        found = []
+        """The ids whose manifest is not what was written."""
+        return self._failing(BadInput)
+
+    def newer(self) -> list[str]:
+        """The ids whose manifest only a newer Buttress can read."""
+        return self._failing(Unsupported)
+
+    def _failing(self, how: type[ButtressError]) -> list[str]:
+        names, found = self.store.names(), []
         for name in _ids(names):
             try:
                 self._read(name, names)
-            except BadInput:
+            except how:
                 found.append(name)
-            except NotFound:
-                continue  # deleted meanwhile
+            except (BadInput, NotFound, Unsupported):
+                continue  # fails otherwise, or deleted meanwhile
         return found
 
     def find(self, name: str = LATEST) -> Backup:
@@ -125,9 +131,11 @@ class Shelf:
             raise BadInput(f"{path} is the manifest of {manifest.id}")
         drill = None
         if f"{name}/{DRILL}" in names:
-            drill = documents.decode(
-                read_all(self.store, f"{name}/{DRILL}"), Drill, name=f"{name}/{DRILL}"
-            )
+            # Without its record it is not verified, and can be again.
+            with suppress(BadInput, NotFound):
+                drill = documents.decode(
+                    read_all(self.store, f"{name}/{DRILL}"), Drill, name=f"{name}/{DRILL}"
+                )
         return Backup(manifest, drill, f"{name}/{PINNED}" in names)
 
     def write(self, name: str, part: str, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -59,7 +60,7 @@ def list_(
     from buttress.backup import open_backups
 
     with open_backups(load_settings()) as backups:
-        found, damaged = backups.all(), backups.damaged()
+        found, damaged, newer = backups.all(), backups.damaged(), backups.newer()
         place, stored = backups.store.label, backups.stored_bytes()
         left = _leftovers(backups)
     if json:
@@ -72,6 +73,8 @@ def list_(
         err.print(
             f"{name} is left of a restore that was killed; the next one deletes it", markup=False
         )
+    for name in newer:
+        err.print(f"{name} was made by a newer Buttress; upgrade to read it", markup=False)
     for name in damaged:
         err.print(f"{name} is damaged", markup=False)
     if damaged:
@@ -186,7 +189,7 @@ def prune(
     from buttress.backup import open_backups
 
     with open_backups(load_settings()) as backups:
-        gone = backups.prune(dry_run=dry_run)
+        gone = backups.prune(dry_run=dry_run, tell=partial(err.print, markup=False))
     for one in gone:
         out.print(f"{'would delete' if dry_run else 'deleted'} {one.id}", markup=False)
     if not gone:
