@@ -30,12 +30,15 @@ from buttress.api.app import create_api
 from buttress.api.health import router
 from buttress.app import App
 from buttress.cache.stats import CacheStats, NamespaceStats
+from buttress.db.database import Database
 from buttress.db.embedded import Servers
 from buttress.db.migrations import upgrade
 from buttress.db.monitor.slot import Series, Slot
 from buttress.db.monitor.statement import Statement
 from buttress.deployment import prepare
 from buttress.health import Check, Health, measures
+from buttress.health.finding import Answer
+from buttress.health.line import Line
 from buttress.health.machine import Usage, memory
 from buttress.health.responses import Responses
 from buttress.health.watched import Watched, ask_all
@@ -315,7 +318,7 @@ def test_details_hold_every_measure_with_its_threshold_and_history(runtime):
     answer = json.loads(runtime.health.answer("/health/detailed", permitted=True).body)
 
     assert {"database", "migrations", "cache", "pool", "statements", "responses", "hit rate",
-            "disk", "memory", "backups"} <= set(answer["checks"])  # fmt: skip
+            "disk", "memory", "backups", "archive"} <= set(answer["checks"])  # fmt: skip
     assert answer["checks"]["disk"]["figures"]["threshold_share"] == 0.85
     assert answer["checks"]["backups"]["detail"] == "none yet"
     history = answer["history"]["database"]
@@ -566,6 +569,32 @@ def test_old_and_unproven_backups_are_a_warning(hours, proven_days, status):
     )
 
     assert measures.backups(runtime).status == status
+
+
+def test_a_server_that_cannot_hand_its_log_over_is_a_warning_until_it_can():
+    with own_server() as server, contextlib.ExitStack() as exits:
+        database = Database(server.url)
+        exits.callback(database.close)
+        line = Line(lambda: database, statement_seconds=1)
+        exits.callback(line.close)
+        assert measures.archive(line) == Answer("off")
+        line.start_anew()
+        server.stop()
+        server.start(archive_mode="on")
+
+        for command, status, says in (("exit 1", "warn", "was refused"), ("true", "pass", "")):
+            with psycopg.connect(server.url, autocommit=True) as admin:
+                admin.execute(f"alter system set archive_command = '{command}'")
+                admin.execute("select pg_reload_conf(), pg_logical_emit_message(false, 'a', 'b')")
+                admin.execute("select pg_switch_wal()")
+            give_up = time.monotonic() + 10
+            while not (
+                (said := measures.archive(line)).status == status and said.figures["failed"]
+            ):
+                assert time.monotonic() < give_up, said
+                time.sleep(0.05)
+            assert says in said.detail
+            assert bool(said.hint) == (status == "warn")
 
 
 def test_answers_of_the_api_are_timed_and_probes_are_not(runtime):

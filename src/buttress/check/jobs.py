@@ -9,7 +9,7 @@ from sqlalchemy import text
 from buttress.check.facts import Facts
 from buttress.check.registry import NotApplicable, check
 from buttress.errors import ConfigurationError
-from buttress.health.measures import NOW, WAITING_SECONDS
+from buttress.health.measures import WAITING_SECONDS
 
 
 def table(facts: Facts, name: str) -> str:
@@ -42,7 +42,7 @@ def worker(facts: Facts) -> str | None:
     from buttress.jobs.lease import LEASE_SECONDS
 
     lease = table(facts, "buttress_job_lease")
-    now = NOW["." in lease]
+    now = facts.open.jobs.tables.now_sql
     alive = number(facts, f"SELECT count(*) FROM {lease} WHERE beat_at > {now} - {LEASE_SECONDS}")
     return None if alive else "no worker has been heard of for 3 seconds"
 
@@ -56,7 +56,7 @@ def oldest(facts: Facts) -> str | None:
     work = table(facts, "workflow_status")
     seconds = number(
         facts,
-        f"SELECT {NOW['.' in work]} - min(created_at) / 1000.0 FROM {work}"
+        f"SELECT {facts.open.jobs.tables.now_sql} - min(created_at) / 1000.0 FROM {work}"
         " WHERE status = 'ENQUEUED'",
     )
     return f"one has waited for {seconds / 60:.0f} minutes" if seconds > WAITING_SECONDS else None

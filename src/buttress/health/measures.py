@@ -33,11 +33,6 @@ WAITING_SECONDS = 600.0
 WINDOW_SECONDS = 300.0
 HIT_RATE_SECONDS = 900.0
 
-NOW = {
-    True: "extract(epoch FROM clock_timestamp())",
-    False: "((julianday('now') - 2440587.5) * 86400.0)",
-}
-"""Seconds since 1970 by the database's clock: on PostgreSQL, on SQLite."""
 JOBS = """
     SELECT
         (SELECT count(*) FROM {schema}workflow_status WHERE status = 'ENQUEUED') AS waiting,
@@ -48,6 +43,18 @@ JOBS = """
         (SELECT count(*) FROM {schema}buttress_job_lease
             WHERE beat_at > {now} - {lease}) AS workers,
         {now} AS now
+"""
+
+
+ARCHIVE = """
+    SELECT
+        current_setting('archive_mode') <> 'off' AS archiving,
+        archived_count,
+        failed_count,
+        last_failed_wal,
+        extract(epoch FROM clock_timestamp() - last_archived_time)::float AS archived_seconds,
+        extract(epoch FROM clock_timestamp() - last_failed_time)::float AS failed_seconds
+    FROM pg_stat_archiver
 """
 
 
@@ -67,6 +74,8 @@ def measures(runtime: Runtime, line: Line, responses: Responses) -> list[Check]:
         Check("backups", lambda: backups(runtime), "warn", limit_seconds=2.0, keep_seconds=60.0)
     )
     checks.append(Check("jobs", lambda: jobs(runtime, line), "warn"))
+    if runtime.database.backend.name == "postgresql":
+        checks.append(Check("archive", lambda: archive(line), "warn"))
     return checks
 
 
@@ -181,9 +190,11 @@ def jobs(runtime: Runtime, line: Line) -> Answer:
     """Jobs that wait, and whether somebody does them."""
     from buttress.jobs.lease import LEASE_SECONDS
 
-    schema = runtime.jobs.tables.schema
+    tables = runtime.jobs.tables
     question = JOBS.format(
-        schema=f"{schema}." if schema else "", now=NOW[bool(schema)], lease=LEASE_SECONDS
+        schema=f"{tables.schema}." if tables.schema else "",
+        now=tables.now_sql,
+        lease=LEASE_SECONDS,
     )
     with line.connection() as connection:
         row = connection.execute(text(question)).one()
@@ -202,6 +213,32 @@ def jobs(runtime: Runtime, line: Line) -> Answer:
             "threshold_seconds": WAITING_SECONDS,
         },
         "" if row.workers else "Start `buttress worker`.",
+    )
+
+
+def archive(line: Line) -> Answer:
+    """Whether the server gets rid of its log, where it keeps it for recovery to a moment."""
+    with line.connection() as connection:
+        row = connection.execute(text(ARCHIVE)).one()
+    if not row.archiving:
+        return Answer("off")
+    failed, archived = row.failed_seconds, row.archived_seconds
+    failing = failed is not None and (archived is None or failed < archived)
+    last = "nothing yet" if archived is None else f"the last {archived:.0f} seconds ago"
+    detail = f"{row.last_failed_wal} was refused {failed:.0f} seconds ago; " if failing else ""
+    return Answer(
+        f"{detail}archived: {last}",
+        _warn_if(failing),
+        {
+            "archived": row.archived_count,
+            "failed": row.failed_count,
+            "archived_age_seconds": None if archived is None else round(archived, 1),
+            "failed_age_seconds": None if failed is None else round(failed, 1),
+        },
+        "See the server's log; is the archive's folder full or not the server's to write? Until"
+        " then the log fills the disk, and recovery ends where it stopped."
+        if failing
+        else "",
     )
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     func,
     insert,
     inspect,
+    literal_column,
     select,
     update,
 )
@@ -104,11 +105,16 @@ class Tables:
             Column("step_id", Integer, primary_key=True),
         )
 
-    def now(self) -> ColumnElement[float]:
-        """Seconds since 1970 by the clock of the database, which all hosts share."""
+    @property
+    def now_sql(self) -> str:
+        """Seconds since 1970 by the clock of the database, which all hosts share, as SQL."""
         if self.schema is None:
-            return (func.julianday("now") - 2_440_587.5) * 86_400.0
-        return func.date_part("epoch", func.clock_timestamp())
+            return "((julianday('now') - 2440587.5) * 86400.0)"
+        return "date_part('epoch', clock_timestamp())"
+
+    def now(self) -> ColumnElement[float]:
+        """The same for statements that are put together."""
+        return literal_column(self.now_sql, Double())
 
     def now_ms(self) -> ColumnElement[int]:
         """The same as the engine keeps it: whole milliseconds."""
