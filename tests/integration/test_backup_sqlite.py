@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup_format_1 import seal
-from buttress.backup import Backups, sqlite
+from buttress.backup import Backups, Manifest, shelf, sqlite
 from buttress.backup.keys import Key
-from buttress.backup.manifest import encode
+from buttress.backup.manifest import decode, encode
 from buttress.backup.packing import unseal
 from buttress.backup.retention import to_keep
 from buttress.backup.site import Site
@@ -183,6 +183,30 @@ def test_a_value_changed_behind_the_checksums_is_found(backups, file):
     assert backups.verify().differences == [
         f"table {before[0].label} has other values in its {before[0].rows} rows"
     ]
+
+
+def test_a_manifest_stays_readable_and_verified_when_its_format_gets_a_field(monkeypatch, tmp_path):
+    """The files are what a version wrote that knew fewer fields."""
+    store = FolderStore(tmp_path)
+    written = Path(__file__).with_name("backup_of_november_2026")
+    name = "20261122T235032080-a1b5"
+    for part in ("manifest.json", "drill.json"):
+        store.put(f"{name}/{part}", (written / part).read_bytes())
+
+    for kind in (Manifest, msgspec.defstruct("Later", [("more", str, "")], bases=(Manifest,))):
+        monkeypatch.setattr(shelf, "Manifest", kind)
+        backup = shelf.Shelf(store).find(name)
+        assert backup.verified
+        assert backup.manifest.content.rows == 2
+
+    whole = (written / "manifest.json").read_bytes()
+    for changed in (
+        whole.replace(b'"rows": 2', b'"rows": 3'),
+        whole.replace(b'"rows": 2', b'"rows":  2'),
+        whole.replace(b'"rows": 2,', b'"rows": 2, "rows": 2,'),
+    ):
+        with pytest.raises(BadInput, match="damaged"):
+            decode(changed, Manifest, name="changed")
 
 
 @pytest.mark.parametrize("secret", ["", "a key of some length"])

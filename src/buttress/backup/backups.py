@@ -118,12 +118,13 @@ class Backups(Shelf):
         """
         began = time.monotonic()
         self._tidy()
-        manifest = self.find(name).manifest
+        backup = self.find(name)
+        manifest = backup.manifest
         with self._unpacked(manifest, progress) as archive:
             found = database.drill(self.site, manifest, archive, progress)
         record = Drill(
             backup=manifest.id,
-            manifest=documents.checksum(manifest),
+            manifest=backup.checksum,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - began, 3),
             server_version=manifest.server_version,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 import msgspec
@@ -151,9 +152,17 @@ class Drill(msgspec.Struct, frozen=True):
 Document = TypeVar("Document", Manifest, Drill)
 
 
-class _Signed(msgspec.Struct, Generic[Document], frozen=True):
+@dataclass(frozen=True)
+class Signed(Generic[Document]):
+    """A document with the checksum over its bytes as they were written."""
+
     checksum: str
     content: Document
+
+
+class _SignedBytes(msgspec.Struct, frozen=True):
+    checksum: str
+    content: msgspec.Raw
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -167,18 +176,16 @@ class _SignedHead(msgspec.Struct, frozen=True):
 
 def checksum(document: Manifest | Drill) -> str:
     """What changes when anything in it does."""
-    return hashlib.sha256(msgspec.json.encode(document)).hexdigest()
+    return _checksum(msgspec.json.encode(document))
 
 
 def encode(document: Manifest | Drill) -> bytes:
     """As JSON with its own checksum."""
-    return msgspec.json.format(
-        msgspec.json.encode({"checksum": checksum(document), "content": document}), indent=1
-    )
+    return _formatted(checksum(document), msgspec.json.encode(document))
 
 
-def decode(data: bytes, kind: type[Document], *, name: str) -> Document:
-    """Read what `encode` wrote, to the byte.
+def decode(data: bytes, kind: type[Document], *, name: str) -> Signed[Document]:
+    """Read what `encode` wrote, to the byte, here or in a version that had other fields.
 
     Raises
     ------
@@ -193,12 +200,24 @@ def decode(data: bytes, kind: type[Document], *, name: str) -> Document:
     if kind is Manifest:
         _refuse_strangers(data, name, damaged)
     try:
-        signed: _Signed[Document] = msgspec.json.decode(data, type=_Signed[kind])  # type: ignore[valid-type]
+        signed = msgspec.json.decode(data, type=_SignedBytes)
+        written = msgspec.json.format(bytes(signed.content), indent=-1)
+        content = msgspec.json.decode(written, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise damaged from None
-    if encode(signed.content) != data:
+    # Over the bytes: written again, it would have fields that nobody knew then.
+    if _checksum(written) != signed.checksum or _formatted(signed.checksum, written) != data:
         raise damaged
-    return signed.content
+    return Signed(signed.checksum, content)
+
+
+def _checksum(written: bytes) -> str:
+    return hashlib.sha256(written).hexdigest()
+
+
+def _formatted(checksum: str, written: bytes) -> bytes:
+    signed = _SignedBytes(checksum, msgspec.Raw(written))
+    return msgspec.json.format(msgspec.json.encode(signed), indent=1)
 
 
 def _refuse_strangers(data: bytes, name: str, damaged: BadInput) -> None:

@@ -25,6 +25,8 @@ class Backup:
     manifest: Manifest
     drill: Drill | None
     pinned: bool
+    checksum: str
+    """Of the manifest as it lies in the store."""
 
     @property
     def id(self) -> str:
@@ -37,7 +39,7 @@ class Backup:
         return (
             self.drill is not None
             and not self.drill.differences
-            and self.drill.manifest == documents.checksum(self.manifest)
+            and self.drill.manifest == self.checksum
         )
 
 
@@ -126,7 +128,8 @@ class Shelf:
 
     def _read(self, name: str, names: list[str]) -> Backup:
         path = f"{name}/{MANIFEST}"
-        manifest = documents.decode(read_all(self.store, path), Manifest, name=path)
+        signed = documents.decode(read_all(self.store, path), Manifest, name=path)
+        manifest = signed.content
         if manifest.id != name:
             raise BadInput(f"{path} is the manifest of {manifest.id}")
         drill = None
@@ -135,8 +138,8 @@ class Shelf:
             with suppress(BadInput, NotFound):
                 drill = documents.decode(
                     read_all(self.store, f"{name}/{DRILL}"), Drill, name=f"{name}/{DRILL}"
-                )
-        return Backup(manifest, drill, f"{name}/{PINNED}" in names)
+                ).content
+        return Backup(manifest, drill, f"{name}/{PINNED}" in names, signed.checksum)
 
     def write(self, name: str, part: str, data: bytes) -> None:
         """Put a part of a backup."""
