@@ -6,7 +6,10 @@ own, one at a time for all hosts.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, select
 
 from buttress.access import signing_in
 from buttress.errors import BadInput, NotFound
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 QUEUE = Queue("buttress.housekeeping", concurrency=1, poll_seconds=2.0)
 DRILL_SCHEDULE = "0 5 * * 0"
 PRUNE_SCHEDULE = "30 4 * * *"
+USAGE_DAYS = 400.0
+"""How long calls of models are accounted for: a year can be compared with the one before."""
 
 
 def housekeeping(runtime: Runtime) -> list[Job[[], object]]:
@@ -87,7 +92,8 @@ def drill_job(runtime: Runtime) -> Job[[], object]:
 
 def prune_job(runtime: Runtime) -> Job[[], object]:
     """Delete what is old: jobs that ended longer ago than BUTTRESS_JOBS__KEEP_DAYS, sign-ins that
-    have ended, contents of files that a crash has left; returns how many jobs."""
+    have ended, contents of files that a crash has left, the account of calls of models older than
+    USAGE_DAYS; returns how many jobs."""
 
     def prune_jobs() -> int:
         return runtime.jobs.prune(days=runtime.settings.jobs.keep_days)
@@ -99,14 +105,26 @@ def prune_job(runtime: Runtime) -> Job[[], object]:
     def prune_files() -> int:
         return runtime.files.sweep()
 
+    def prune_calls() -> None:
+        from buttress.llm.tables import LLMCall
+
+        with runtime.session() as session:
+            # The database's clock: a host a year ahead would delete all of them.
+            now = session.scalars(select(runtime.jobs.tables.now())).one()
+            oldest = dt.datetime.fromtimestamp(now, dt.UTC) - dt.timedelta(days=USAGE_DAYS)
+            session.execute(delete(LLMCall).where(LLMCall.at < oldest))
+
     jobs = Step("buttress.prune_jobs", prune_jobs)
     sign_ins = Step("buttress.prune_sign_ins", prune_sign_ins)
     files = Step("buttress.prune_files", prune_files)
+    calls = Step("buttress.prune_model_calls", prune_calls)
 
     def prune() -> int:
         sign_ins()
         files()
-        return jobs()
+        pruned = jobs()
+        calls()
+        return pruned
 
     return Job("buttress.prune", prune, queue=QUEUE, schedule=PRUNE_SCHEDULE)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 
 from buttress.db.embedded import Servers
 from buttress.db.migrations import upgrade
@@ -15,6 +18,7 @@ from buttress.housekeeping import housekeeping
 from buttress.jobs import Job
 from buttress.jobs.tables import install
 from buttress.jobs.worker import Worker
+from buttress.llm.tables import LLMCall
 from buttress.runtime import Runtime
 from buttress.settings import BackupSettings, JobSettings, Settings
 
@@ -93,6 +97,25 @@ def test_jobs_that_ended_long_ago_are_forgotten(settings: Settings) -> None:
 
             assert second.result(timeout_seconds=20) == 1
         assert [found.id for found in runtime.jobs.find()] == [second.id]
+
+
+def test_calls_of_models_are_accounted_for_a_year_and_then_forgotten(runtime: Runtime) -> None:
+    now = dt.datetime.now(dt.UTC)
+    with runtime.session() as session:
+        for days in (399, 401):
+            session.add(
+                LLMCall(
+                    id=uuid4(), at=now - dt.timedelta(days=days), provider="p", model="m",
+                    purpose=f"{days}", app="a", outcome="ok", attempts=1, latency_ms=1,
+                    input_tokens=1, output_tokens=1, cached_tokens=0, tokens_estimated=False,
+                )
+            )  # fmt: skip
+
+    with Worker(runtime.jobs):
+        runtime.jobs.enqueue(named(runtime, "buttress.prune")).result(timeout_seconds=20)
+
+    with runtime.session() as session:
+        assert session.scalars(select(LLMCall.purpose)).all() == ["399"]
 
 
 @pytest.mark.parametrize(
