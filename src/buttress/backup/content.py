@@ -15,6 +15,7 @@ from psycopg import sql
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
+from buttress.backup import locales
 from buttress.backup.manifest import Content, DatabaseProperties, Privilege, TableContent
 from buttress.db import catalogue
 from buttress.db.migration_scripts import VERSION_TABLE
@@ -191,16 +192,16 @@ def read_objects(connection: psycopg.Connection) -> list[str]:
 
 
 def read_properties(connection: psycopg.Connection) -> DatabaseProperties:
-    """What ALTER DATABASE and GRANT … ON DATABASE have set."""
+    """What CREATE DATABASE, ALTER DATABASE and GRANT … ON DATABASE have set."""
     row = connection.execute(
-        "SELECT pg_encoding_to_char(encoding), datacl IS NULL FROM pg_database "
-        "WHERE datname = current_database()"
+        "SELECT datacl IS NULL FROM pg_database WHERE datname = current_database()"
     ).fetchone()
     assert row is not None
-    encoding, default = row
+    (default,) = row
+    encoding, locale = locales.read(connection)
     privileges = [Privilege(*found) for found in connection.execute(PRIVILEGES)]
     settings = [str(setting) for (setting,) in connection.execute(SETTINGS)]
-    return DatabaseProperties(encoding, None if default else privileges, settings)
+    return DatabaseProperties(encoding, None if default else privileges, settings, locale)
 
 
 def read_revisions(connection: psycopg.Connection) -> list[str]:

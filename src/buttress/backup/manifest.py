@@ -82,6 +82,19 @@ class Privilege(msgspec.Struct, frozen=True):
     grantable: bool
 
 
+class Locale(msgspec.Struct, frozen=True):
+    """By what rules a database sorts and changes case; fixed when it is created."""
+
+    provider: str
+    """As PostgreSQL says: c is libc, i ICU, b its own."""
+    collate: str
+    ctype: str
+    name: str | None = None
+    """Of ICU's or PostgreSQL's own."""
+    rules: str | None = None
+    """Added to ICU's."""
+
+
 class DatabaseProperties(msgspec.Struct, frozen=True):
     """What belongs to the database and not to anything in it."""
 
@@ -90,6 +103,8 @@ class DatabaseProperties(msgspec.Struct, frozen=True):
     """`None`: PostgreSQL's defaults."""
     settings: list[str] = []
     """As `name=value`, set by ALTER DATABASE."""
+    locale: Locale | None = None
+    """`None`: not known, as in SQLite and in manifests made before it was recorded."""
 
 
 class Manifest(msgspec.Struct, frozen=True):

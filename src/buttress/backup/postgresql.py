@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from buttress.backup import tools
+from buttress.backup import locales, tools
 from buttress.backup.content import (
     Progress,
     connect,
@@ -143,7 +143,7 @@ def restored(
     with explained(url), maintenance(url) as connection:
         # Nobody takes it for a leftover while this connection lives; see `leftovers`.
         connection.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", (CLAIMS, name))
-        _create(connection, name, manifest.properties)
+        _create(connection, name, manifest)
         try:
             _forget_default_privileges(new)
             fill(connection, archive, new, progress, only)
@@ -153,11 +153,9 @@ def restored(
             raise
 
 
-def _create(connection: psycopg.Connection, name: str, properties: DatabaseProperties) -> None:
-    database = sql.Identifier(name)
-    connection.execute(
-        sql.SQL("CREATE DATABASE {} ENCODING {}").format(database, sql.Literal(properties.encoding))
-    )
+def _create(connection: psycopg.Connection, name: str, manifest: Manifest) -> None:
+    database, properties = sql.Identifier(name), manifest.properties
+    locales.create_database(connection, name, manifest)
     for setting in properties.settings:
         option, _, value = setting.partition("=")
         connection.execute(
@@ -249,7 +247,11 @@ def _is_wanted(line: str, only: TableContent | None) -> bool:
 def compare(manifest: Manifest, url: DatabaseURL, progress: Progress) -> list[str]:
     """How a restored database differs from its manifest; a line each."""
     with snapshot(url) as held:
-        return differences(manifest.content, read_content(held, progress))
+        properties = read_properties(held.connection)
+        return [
+            *locales.differences(manifest.properties, properties),
+            *differences(manifest.content, read_content(held, progress)),
+        ]
 
 
 @contextmanager
