@@ -1,7 +1,10 @@
 """Point-in-time recovery of a real embedded server: rows back, damage refused, gaps told."""
 
+import os
 import shutil
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,10 +13,10 @@ import psycopg
 import pytest
 
 from buttress.db.embedded import start_servers
-from buttress.errors import BadInput, Conflict, NotFound, Unsupported
-from buttress.pitr import Base, PointInTime, open_pitr
-from buttress.pitr.archiving import hand_over
-from buttress.pitr.segments import following, is_sound
+from buttress.errors import BadInput, Conflict, NotFound, Unavailable, Unsupported
+from buttress.pitr import Archive, Base, PointInTime, open_pitr, recovery
+from buttress.pitr.archiving import hand_over, switch_on
+from buttress.pitr.segments import following, is_sound, name_of
 from buttress.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -39,6 +42,10 @@ class World:
 
     def connect(self, database: str = "buttress") -> psycopg.Connection:
         url = self.pitr.servers.postgres_url("owner", database)
+        return psycopg.connect(url, autocommit=True)
+
+    def connect_as_superuser(self) -> psycopg.Connection:
+        url = self.pitr.servers.postgres_url("postgres", "buttress")
         return psycopg.connect(url, autocommit=True)
 
     def wal(self, name: str) -> Path:
@@ -123,8 +130,43 @@ def test_a_dry_run_leaves_nothing(world):
 
         assert connection.execute("SELECT datname FROM pg_database").fetchall() == before
     assert done.rows >= 1000
-    left = {path.name for path in world.pitr.archive.folder.iterdir()}
-    assert left == {"wal", "base"}
+    assert _left(world) == {"wal", "base", "lock"}
+
+
+def _left(world: World) -> set[str]:
+    return {path.name for path in world.pitr.archive.folder.iterdir()}
+
+
+def test_what_a_killed_restore_leaves_goes_with_the_next_work_on_the_archive(world, home):
+    command = [sys.executable, "-m", "buttress", "pitr", "restore", "--at", "latest", "--dry-run"]
+    environment = {"PATH": os.defpath, "BUTTRESS_HOME": str(home), "DATABASE_URL": "embedded"}
+    with subprocess.Popen(command, env=environment) as process:
+        give_up = time.monotonic() + 20
+        while not any(name.startswith("recovery-") for name in _left(world)):
+            assert process.poll() is None
+            assert time.monotonic() < give_up
+            time.sleep(0.01)
+        process.kill()
+    assert _left(world) > {"wal", "base"}
+    (world.pitr.archive.folder / "dump-killed").mkdir()
+
+    world.pitr.prune()
+
+    assert _left(world) == {"wal", "base", "lock"}
+
+
+def test_who_works_on_the_archive_is_left_alone(world, base):
+    archive = Archive(world.pitr.archive.folder)
+    with archive.alone("base"):
+        archive.unfinished("20200101T000000-0000").mkdir()
+        for work in (world.pitr.base, world.pitr.prune, lambda: world.pitr.restore(None)):
+            with pytest.raises(Conflict, match="pitr base of process"):
+                work()
+        assert archive.unfinished("20200101T000000-0000").exists()
+    world.pitr.prune()
+
+    assert not archive.unfinished("20200101T000000-0000").exists()
+    assert base in archive.bases()
 
 
 def test_a_flipped_bit_in_a_base_backup_is_refused(world, base, flip):
@@ -143,15 +185,61 @@ def test_a_flipped_bit_in_a_base_backup_is_refused(world, base, flip):
 def _three_segments(world: World) -> list[tuple[str, datetime]]:
     """Names of segments that were just archived, each with a commit in it and when that was."""
     found = []
-    with psycopg.connect(
-        world.pitr.servers.postgres_url("postgres", "buttress"), autocommit=True
-    ) as connection:
+    with world.connect_as_superuser() as connection:
         for n in (2001, 2002, 2003):
             connection.execute("INSERT INTO number VALUES (%s)", [n])
             name = connection.execute("SELECT pg_walfile_name(pg_current_wal_lsn())").fetchone()[0]
             found.append((name, world.now()))
             hand_over(connection, world.pitr.archive)
     return found
+
+
+@pytest.fixture
+def full_archive(world) -> Iterator[Callable[[], None]]:
+    """Has the server fail to hand its log over, as it does where the disk is full."""
+
+    def block() -> None:
+        with world.connect_as_superuser() as connection:
+            connection.execute("ALTER SYSTEM SET archive_command = 'exit 1'")
+            connection.execute("SELECT pg_reload_conf()")
+
+    yield block
+    with world.connect_as_superuser() as connection:
+        switch_on(connection, world.pitr.archive)
+
+
+def test_an_archived_moment_is_recovered_while_the_archive_takes_no_more(
+    world, full_archive, monkeypatch
+):
+    monkeypatch.setattr("buttress.pitr.archiving.WAIT_SECONDS", 1.0)
+    before = world.now()
+    _three_segments(world)
+    full_archive()
+    world.run("INSERT INTO number VALUES (3000)")
+
+    done = world.pitr.restore(before, to="archived")
+    with pytest.raises(Unavailable, match="was not archived"):
+        world.pitr.restore(world.now(), dry_run=True)
+
+    assert done.until == before
+    assert world.numbers("archived") == list(range(1000))
+
+
+def test_what_is_handed_over_during_a_recovery_is_not_part_of_it(world, monkeypatch):
+    with world.connect_as_superuser() as connection:
+        hand_over(connection, world.pitr.archive)
+    planned = recovery.plan
+
+    def plan_and_go_on(*arguments):
+        made = planned(*arguments)
+        _three_segments(world)
+        return made
+
+    monkeypatch.setattr(recovery, "plan", plan_and_go_on)
+
+    world.pitr.restore(None, to="as_planned")
+
+    assert world.numbers("as_planned") == list(range(1000))
 
 
 @pytest.mark.parametrize("harm", ["missing", "damaged"])
@@ -177,11 +265,10 @@ def test_a_hole_in_the_log_tells_up_to_when_recovery_is_possible(world, base, ha
 
 
 def test_a_segment_is_never_replaced_by_another_one(world):
-    name, _ = _three_segments(world)[0]
+    (name, _), (another, _), _ = _three_segments(world)
     kept = world.wal(name).read_bytes()
-    other = world.wal("000000010000000000000001")
+    other = world.wal(another)
 
-    assert other.exists()
     with world.connect() as connection:
         command = connection.execute("SHOW archive_command").fetchone()[0]
     said = _run_archive_command(command, name, other)
@@ -249,6 +336,49 @@ def test_a_server_of_yours_is_left_to_what_runs_it(tmp_path):
 
     with pytest.raises(Unsupported, match="not the embedded"), open_pitr(settings):
         pass
+
+
+SEGMENT_BYTES = 16 << 20
+
+
+@pytest.fixture
+def old(tmp_path) -> Archive:
+    """Forty daily base backups, a full one each week, and two segments of the log a day."""
+    archive = Archive(tmp_path)
+    archive.wal.mkdir()
+    archive.base.mkdir()
+    for day in range(40):
+        taken = datetime.now(UTC) - timedelta(days=40 - day)
+        after = f"b{day - 1:02}" if day % 7 else None
+        start = (day * 2 + 1) * SEGMENT_BYTES
+        archive.publish(Base(f"b{day:02}", after, 1, start, SEGMENT_BYTES, taken, taken, 1, "18.0"))
+    for number in range(1, 82):
+        (archive.wal / f"{name_of(1, number * SEGMENT_BYTES, SEGMENT_BYTES)}.gz").touch()
+    return archive
+
+
+def test_status_claims_no_moment_that_pruning_gave_up(world, old, monkeypatch):
+    monkeypatch.setattr(world.pitr, "archive", old)
+    taken = {base.id: base.finished_at for base in old.bases()}
+    assert world.pitr.status().since == taken["b00"]
+
+    world.pitr.prune(weeks=4)
+
+    # It stays because b12 rests on it; its own log is gone.
+    assert old.bases()[0].id == "b07"
+    assert world.pitr.status().since == taken["b12"]
+    old.delete(old.bases()[0])
+    assert world.pitr.status().since == taken["b14"]
+
+
+def test_status_claims_no_moment_before_a_gap(world, old, monkeypatch):
+    monkeypatch.setattr(world.pitr, "archive", old)
+    taken = {base.id: base.finished_at for base in old.bases()}
+    old.wal.joinpath(f"{name_of(1, 30 * SEGMENT_BYTES, SEGMENT_BYTES)}.gz").unlink()
+
+    assert world.pitr.status().since == taken["b15"]
+    old.wal.joinpath(f"{name_of(1, 80 * SEGMENT_BYTES, SEGMENT_BYTES)}.gz").unlink()
+    assert world.pitr.status().since is None
 
 
 def test_segments_follow_one_another_across_the_files_of_the_log():

@@ -3,20 +3,28 @@
 wal/NAME.gz       a segment of the log, or a timeline's history
 base/ID/          a base backup as pg_basebackup wrote it
 base/ID.json      what it is; written last, so a backup without it never counts
+lock              held, and who holds it, while bases are taken, deleted or recovered from
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from buttress.errors import BadInput, NotFound
+from buttress.errors import BadInput, Conflict, NotFound
+
+LOCK = "lock"
+UNFINISHED = ".unfinished"
+RECOVERY, DUMP, WAL = "recovery-", "dump-", "buttress-wal-"
+"""How the names of folders begin that are gone when what made them ends."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,44 @@ class Archive:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.chown(folder, uid, gid)
 
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """Be the only one who works on it, as `what`; what killed ones have left goes first.
+
+        The system gives the lock back when the process ends, however it ends.
+
+        Raises
+        ------
+        Conflict
+            Another one is at work.
+        NotFound
+            The folder is not there.
+        """
+        if not self.folder.is_dir():
+            raise NotFound(
+                f"there is no archive in {self.folder}", hint="`buttress pitr enable` makes one."
+            )
+        with (self.folder / LOCK).open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                raise Conflict(
+                    f"{lock.read() or 'another process'} is at work in {self.folder}",
+                    hint="Try again when it has ended.",
+                ) from None
+            lock.truncate(0)
+            lock.write(f"pitr {what} of process {os.getpid()}")
+            lock.flush()
+            self._tidy()
+            yield
+
+    def _tidy(self) -> None:
+        """Delete what was cut short. Only for who holds the lock: else somebody works in it."""
+        left = [path for begin in (RECOVERY, DUMP, WAL) for path in self.folder.glob(f"{begin}*")]
+        for path in [*left, *self.base.glob(f"*{UNFINISHED}")]:
+            shutil.rmtree(path, ignore_errors=True)
+
     def bases(self) -> list[Base]:
         """All that are whole, the oldest first; raises BadInput when one cannot be read."""
         return sorted(
@@ -77,7 +123,10 @@ class Archive:
     def delete(self, base: Base) -> None:
         """First it counts no longer, then it goes."""
         (self.base / f"{base.id}.json").unlink(missing_ok=True)
-        shutil.rmtree(self.base / base.id, ignore_errors=True)
+        gone = self.unfinished(base.id)
+        with suppress(FileNotFoundError):
+            self.path(base).rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
     def chain(self, base: Base) -> list[Base]:
         """The full backup it rests on, what lies between, and itself.
@@ -102,6 +151,10 @@ class Archive:
     def path(self, base: Base) -> Path:
         """Where its files are."""
         return self.base / base.id
+
+    def unfinished(self, name: str) -> Path:
+        """Where the files of a base backup are that is being made or deleted."""
+        return self.base / f"{name}{UNFINISHED}"
 
     def segments(self) -> set[str]:
         """The names of all segments that were archived."""

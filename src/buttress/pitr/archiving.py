@@ -34,10 +34,15 @@ def archive_command(wal: Path) -> str:
     )
 
 
-def restore_command(wal: Path) -> str:
-    """What a recovering server runs for each segment it wants."""
+def restore_command(wal: Path, last: str) -> str:
+    """What a recovering server runs for each segment it wants, up to `last`.
+
+    What the live server hands over meanwhile is not part of what was planned.
+    """
     folder = shlex.quote(str(wal)).replace("%", "%%")
-    return f'd={folder}; test -e "$d/%f.gz" && gzip -dc "$d/%f.gz" > "%p"'
+    return (
+        f'd={folder}; test ! "%f" \\> "{last}" && test -e "$d/%f.gz" && gzip -dc "$d/%f.gz" > "%p"'
+    )
 
 
 def switch_on(connection: psycopg.Connection, archive: Archive) -> bool:

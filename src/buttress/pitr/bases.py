@@ -37,11 +37,10 @@ def take(
     BadInput
         What it wrote is not what the server sent.
     """
-    _forget_unfinished(archive)
     before = None if full else _to_continue(archive, _now(connection))
     started_at = _now(connection)
     name = f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
-    unfinished = archive.base / f"{name}.unfinished"
+    unfinished = archive.unfinished(name)
     arguments = [
         "--pgdata", str(unfinished), "--dbname", conninfo, "--format=plain", "--wal-method=stream",
         "--checkpoint=fast", "--manifest-checksums=SHA256", "--no-password",
@@ -129,12 +128,6 @@ def _describe(
         bytes=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
         server_version=str(one(connection, "SELECT current_setting('server_version')")).split()[0],
     )
-
-
-def _forget_unfinished(archive: Archive) -> None:
-    """What a base backup left that was cut short."""
-    for folder in archive.base.glob("*.unfinished"):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _now(connection: psycopg.Connection) -> datetime:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from buttress.pitr.archive import Archive
+from buttress.pitr.archive import WAL, Archive
 from buttress.pitr.programs import Programs
 
 COMMIT = re.compile(r"desc: (?:COMMIT|ABORT)\S* .*?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC")
@@ -18,7 +18,7 @@ COMMIT = re.compile(r"desc: (?:COMMIT|ABORT)\S* .*?(\d{4}-\d\d-\d\d \d\d:\d\d:\d
 
 def last_commit(programs: Programs, archive: Archive, segments: Sequence[str]) -> datetime | None:
     """The moment of the last commit in these segments, which are in order; None without any."""
-    with tempfile.TemporaryDirectory(prefix="buttress-wal-", dir=archive.folder) as folder:
+    with tempfile.TemporaryDirectory(prefix=WAL, dir=archive.folder) as folder:
         programs.give(Path(folder))
         for name in reversed(segments):
             segment = Path(folder) / name

@@ -17,16 +17,18 @@ import psycopg
 from buttress.backup import Backups
 from buttress.backup.backups import no_progress
 from buttress.backup.content import Progress
+from buttress.backup.database import Restored
 from buttress.backup.postgresql import name_of as name_of_database
 from buttress.backup.site import Site, site_of
 from buttress.backup.store import FolderStore
 from buttress.db.embedded import Servers, start_servers
 from buttress.errors import BadInput, Conflict, NotFound, Unavailable, Unsupported
 from buttress.pitr import bases, recovery
-from buttress.pitr.archive import Archive, Base, latest_before
+from buttress.pitr.archive import DUMP, Archive, Base, latest_before
 from buttress.pitr.archiving import hand_over, is_on, one, switch_on
 from buttress.pitr.programs import Programs, programs_for
-from buttress.pitr.segments import name_of, reach
+from buttress.pitr.recovery import Plan
+from buttress.pitr.segments import name_of, reach, unbroken
 from buttress.settings import BackupSettings, Settings
 
 FOLDER = "pitr"
@@ -45,7 +47,9 @@ class Status:
     on: bool
     bases: list[Base]
     since: datetime | None
-    """The earliest moment that can be recovered; None without a base backup."""
+    """From then on every moment up to now can be recovered; None when there is no such moment.
+
+    Older base backups may be kept because that one rests on them."""
     archived_at: datetime | None
     """When the server last handed a segment over."""
     failed: str
@@ -120,11 +124,14 @@ class PointInTime:
         Raises
         ------
         Conflict
-            The server does not archive its log.
+            The server does not archive its log, or somebody else works on the archive.
         """
         with self._connect() as connection:
             self._refuse_off(connection)
-            return bases.take(self._programs, self.archive, connection, self._conninfo, full=full)
+            with self.archive.alone("base"):
+                return bases.take(
+                    self._programs, self.archive, connection, self._conninfo, full=full
+                )
 
     def status(self) -> Status:
         """What can be recovered; the archived log is counted, not read."""
@@ -142,7 +149,7 @@ class PointInTime:
             folder=self.archive.folder,
             on=on,
             bases=found,
-            since=found[0].finished_at if found else None,
+            since=_since(self.archive, found),
             archived_at=row[0].astimezone(UTC) if row[0] else None,
             failed=row[1] or "",
             segments=len(self.archive.segments()),
@@ -173,41 +180,78 @@ class PointInTime:
         BadInput
             The moment is in the future, or a base backup is damaged.
         Conflict
-            The log does not reach that moment; the message says how far it does.
+            The log does not reach that moment; the message says how far it does. Or somebody else
+            works on the archive.
         NotFound
             No base backup is old enough.
+        Unavailable
+            The moment is not archived yet, and the archive takes no more.
         """
         with self._connect() as connection:
             now = one(connection, "SELECT clock_timestamp()").astimezone(UTC)
             if at is not None and at > now:
                 raise BadInput(f"{at.isoformat(sep=' ')} is in the future")
-            if archive is None and is_on(connection):
-                hand_over(connection, self.archive)
         source = Archive(archive.resolve()) if archive else self.archive
-        chosen = _chosen(source, at, base)
-        plan = recovery.plan(self._programs, source, chosen, at)
-        name = name_of_database(self.site.owner)
-        with (
-            recovery.recovered(self._programs, source, plan, database=name) as past,
-            tempfile.TemporaryDirectory(prefix="dump-", dir=source.folder) as folder,
-        ):
-            store, settings = FolderStore(Path(folder)), BackupSettings.model_validate({})
-            site = Site(past, past, past, self.site.home)
-            Backups(site, store, settings).create("recovery", drill=False, progress=progress)
-            done = Backups(self.site, store, settings).restore(
-                to=to, dry_run=dry_run, progress=progress
-            )
+        with source.alone("restore"):
+            chosen = _chosen(source, at, base)
+            if archive is None:
+                self._have_archived(chosen, at)
+            plan = recovery.plan(self._programs, source, chosen, at)
+            done = self._put_back(source, plan, to=to, dry_run=dry_run, progress=progress)
         return Recovered(
             done.database, done.kept, chosen.id, plan.until or plan.last_commit, done.tables,
             done.rows,
         )  # fmt: skip
 
+    def _have_archived(self, base: Base, at: datetime | None) -> None:
+        """Have the server hand its log over, if that moment is not archived yet.
+
+        One that is can be recovered while the archive takes no more.
+        """
+        with self._connect() as connection:
+            if is_on(connection) and recovery.lies_beyond(self._programs, self.archive, base, at):
+                hand_over(connection, self.archive)
+
+    def _put_back(
+        self, source: Archive, plan: Plan, *, to: str | None, dry_run: bool, progress: Progress
+    ) -> Restored:
+        name = name_of_database(self.site.owner)
+        with (
+            recovery.recovered(self._programs, source, plan, database=name) as past,
+            tempfile.TemporaryDirectory(prefix=DUMP, dir=source.folder) as folder,
+        ):
+            store, settings = FolderStore(Path(folder)), BackupSettings.model_validate({})
+            site = Site(past, past, past, self.site.home)
+            Backups(site, store, settings).create("recovery", drill=False, progress=progress)
+            return Backups(self.site, store, settings).restore(
+                to=to, dry_run=dry_run, progress=progress
+            )
+
     def prune(self, *, weeks: int = WEEKS, dry_run: bool = False) -> Pruned:
-        """Delete what no moment of the last `weeks` needs; never the newest base backup."""
+        """Delete what no moment of the last `weeks` needs; never the newest base backup.
+
+        Raises
+        ------
+        Conflict
+            Somebody else works on the archive.
+        NotFound
+            There is none.
+        """
+        with self.archive.alone("prune"):
+            gone, segments = self._not_needed(datetime.now(UTC) - timedelta(weeks=weeks))
+            if not dry_run:
+                # The later ones first: one that others rest on goes last.
+                for base in reversed(gone):
+                    self.archive.delete(base)
+                for name in segments:
+                    (self.archive.wal / f"{name}.gz").unlink(missing_ok=True)
+        return Pruned([base.id for base in gone], segments)
+
+    def _not_needed(self, limit: datetime) -> tuple[list[Base], list[str]]:
+        """Base backups and segments that no moment since `limit` needs."""
         found = self.archive.bases()
         if not found:
-            return Pruned([], [])
-        limit = datetime.now(UTC) - timedelta(weeks=weeks)
+            return [], []
         old_enough = [base for base in found if base.finished_at <= limit]
         first = old_enough[-1] if old_enough else found[0]
         needed = {
@@ -216,13 +260,7 @@ class PointInTime:
         gone = [base for base in found if base.id not in needed]
         oldest = name_of(first.timeline, first.start, first.segment_bytes)
         segments = sorted(name for name in self.archive.segments() if name[8:] < oldest[8:])
-        if not dry_run:
-            # The later ones first: one that others rest on goes last.
-            for base in reversed(gone):
-                self.archive.delete(base)
-            for name in segments:
-                (self.archive.wal / f"{name}.gz").unlink(missing_ok=True)
-        return Pruned([base.id for base in gone], segments)
+        return gone, segments
 
     def _refuse_off(self, connection: psycopg.Connection) -> None:
         if not is_on(connection):
@@ -259,6 +297,22 @@ class PointInTime:
                     f"the server was not back within {RESTART_SECONDS:g} seconds",
                     hint=f"Read {self.servers.home / 'logs' / 'postgresql.log'}.",
                 )
+
+
+def _since(archive: Archive, found: list[Base]) -> datetime | None:
+    """When the first base backup was finished whose log is there without a gap."""
+    if not found or reach(archive, found[-1], read=False).problem:
+        return None
+    first = unbroken(archive, found[-1])
+    whole: set[str | None] = {None}
+    for base in found:
+        if base.after not in whole:
+            continue
+        whole.add(base.id)
+        name = name_of(base.timeline, base.start, base.segment_bytes)
+        if name[:8] == first[:8] and name >= first:
+            return base.finished_at
+    return None
 
 
 def _chosen(archive: Archive, at: datetime | None, base: str | None) -> Base:

@@ -17,11 +17,11 @@ from buttress.db.server_files import PORT
 from buttress.db.url import DatabaseURL, parse_database_url
 from buttress.errors import Conflict, Unavailable
 from buttress.pitr import bases
-from buttress.pitr.archive import Archive, Base
+from buttress.pitr.archive import RECOVERY, Archive, Base
 from buttress.pitr.archiving import restore_command
 from buttress.pitr.commits import last_commit
 from buttress.pitr.programs import Programs
-from buttress.pitr.segments import reach
+from buttress.pitr.segments import DAMAGE, reach
 
 POLL_SECONDS = 0.05
 LOG_LINES = 6
@@ -37,6 +37,23 @@ class Plan:
     """It stops before the first commit after this moment; None for the end of the log."""
     last_commit: datetime
     """The last one that can be recovered."""
+    last_segment: str
+    """The last one that was read; empty when the base backup's own log is all there is."""
+
+
+def lies_beyond(programs: Programs, archive: Archive, base: Base, moment: datetime | None) -> bool:
+    """Whether the moment may be reached only if the server hands over more of its log.
+
+    Only the end of the archived log is read. Where a segment is missing more of it is of no use.
+    """
+    found = reach(archive, base, read=False)
+    if found.problem or moment is None:
+        return not found.problem
+    try:
+        last = last_commit(programs, archive, found.segments)
+    except DAMAGE:
+        return False  # `plan` reads all, and says which
+    return last is None or moment > last
 
 
 def plan(programs: Programs, archive: Archive, base: Base, moment: datetime | None) -> Plan:
@@ -62,7 +79,8 @@ def plan(programs: Programs, archive: Archive, base: Base, moment: datetime | No
             f"the log ends with a commit at {last.isoformat(sep=' ')}",
             hint="Use --at latest for all there is.",
         )
-    return Plan(base, moment if moment != last else None, last)
+    last_segment = found.segments[-1] if found.segments else ""
+    return Plan(base, moment if moment != last else None, last, last_segment)
 
 
 @contextmanager
@@ -79,7 +97,7 @@ def recovered(
         The server did not get there; the end of its log says why.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="recovery-", dir=archive.folder) as folder,
+        tempfile.TemporaryDirectory(prefix=RECOVERY, dir=archive.folder) as folder,
         programs.socket_folder() as sockets,
     ):
         place = Path(folder)
@@ -111,7 +129,7 @@ def _arguments(archive: Archive, plan: Plan, data: Path, sockets: Path, hba: Pat
         "hba_file": str(hba),
         "archive_mode": "off",
         "summarize_wal": "off",
-        "restore_command": restore_command(archive.wal),
+        "restore_command": restore_command(archive.wal, plan.last_segment),
         "recovery_target_timeline": "current",
         "recovery_target_action": "promote",
         # Nobody asks it before it is there, and nothing on it is kept.

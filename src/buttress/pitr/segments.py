@@ -11,6 +11,8 @@ from pathlib import Path
 from buttress.pitr.archive import Archive, Base
 
 BLOCK_BYTES = 1 << 20
+DAMAGE = (OSError, EOFError, zlib.error)
+"""What reading a compressed segment raises that is not what was compressed."""
 
 
 def name_of(timeline: int, position: int, segment_bytes: int) -> str:
@@ -20,9 +22,18 @@ def name_of(timeline: int, position: int, segment_bytes: int) -> str:
 
 def following(name: str, segment_bytes: int) -> str:
     """The segment after it on the same timeline."""
+    return _moved(name, 1, segment_bytes)
+
+
+def preceding(name: str, segment_bytes: int) -> str:
+    """The segment before it on the same timeline."""
+    return _moved(name, -1, segment_bytes)
+
+
+def _moved(name: str, by: int, segment_bytes: int) -> str:
     per_file = (1 << 32) // segment_bytes
     number = int(name[8:16], 16) * per_file + int(name[16:], 16)
-    return _name(int(name[:8], 16), number + 1, segment_bytes)
+    return _name(int(name[:8], 16), number + by, segment_bytes)
 
 
 def _name(timeline: int, number: int, segment_bytes: int) -> str:
@@ -55,6 +66,18 @@ def reach(archive: Archive, base: Base, *, read: bool = True) -> Reach:
     raise AssertionError("the log has no end")
 
 
+def unbroken(archive: Archive, newest: Base) -> str:
+    """The segment from which on none is missing, up to the newest base backup and beyond it.
+
+    That segment need not be there yet: the server hands it over when it is full.
+    """
+    there = archive.segments()
+    first = name_of(newest.timeline, newest.start, newest.segment_bytes)
+    while (before := preceding(first, newest.segment_bytes)) in there:
+        first = before  # ends at the first segment of all: it is number 1, there is no 0
+    return first
+
+
 def _from(base: Base) -> Iterator[str]:
     name = name_of(base.timeline, base.start, base.segment_bytes)
     while True:
@@ -69,6 +92,6 @@ def is_sound(path: Path, segment_bytes: int) -> bool:
         with gzip.open(path) as file:
             while block := file.read(BLOCK_BYTES):
                 size += len(block)
-    except (OSError, EOFError, zlib.error):
+    except DAMAGE:
         return False
     return size == segment_bytes
