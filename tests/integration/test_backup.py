@@ -140,6 +140,15 @@ def test_a_restore_to_another_name_leaves_the_live_database_alone(backups, site)
         backups.restore(to=to)
 
 
+def test_a_restore_where_no_database_is_left_keeps_none(backups, site):
+    backups.create(drill=False)
+    postgresql.drop(site.admin, postgresql.name_of(site.owner))
+
+    assert backups.restore().kept is None
+
+    assert count(site) == 2000
+
+
 def test_a_dry_run_restores_and_compares_and_changes_nothing(backups, site):
     backups.create()
     change(site, "delete from orders")

@@ -25,7 +25,7 @@ from buttress.backup.retention import to_keep
 from buttress.backup.site import Site
 from buttress.backup.store import BucketStore, FolderStore
 from buttress.db.url import parse_database_url
-from buttress.errors import BadInput, Conflict, NotFound
+from buttress.errors import BadInput, Conflict, NotFound, Unsupported
 from buttress.settings import BackupSettings
 
 
@@ -89,6 +89,24 @@ def test_a_restored_file_takes_the_place_of_the_live_one_which_is_kept(backups, 
     assert run(file, "select count(*) from notes") == [(3000,)]
     assert run(Path(restored.kept), "select count(*) from notes") == [(0,)]
     assert not list(file.parent.glob("*.restore"))
+
+
+def test_a_restore_tells_what_was_kept_only_when_there_was_something(backups, file):
+    backups.create()
+    file.unlink()
+
+    assert backups.restore().kept is None
+    assert backups.restore().kept is not None
+
+
+def test_a_backup_of_a_newer_sqlite_is_refused_with_a_cure(backups, file):
+    backup = backups.create(drill=False)
+    newer = msgspec.structs.replace(backup.manifest, server_version_number=4_000_000)
+    backups.write(backup.id, "manifest.json", encode(newer))
+
+    with pytest.raises(Unsupported) as refused:
+        backups.restore()
+    assert "SQLite" in refused.value.hint
 
 
 @pytest.fixture(params=["wal", "delete"])

@@ -26,7 +26,7 @@ from buttress.backup.site import Site, open_site
 from buttress.backup.store import Store, open_store
 from buttress.backup.tables import RestoredTable
 from buttress.backup.writing import mark_damaged, writing
-from buttress.errors import BadInput, ButtressError, Unavailable
+from buttress.errors import ButtressError, Unavailable
 from buttress.settings import BackupSettings, Settings
 
 log = logging.getLogger(__name__)
@@ -99,13 +99,7 @@ class Backups(Shelf):
             )
             self.write(name, MANIFEST, documents.encode(manifest))
         if self._settings.drill if drill is None else drill:
-            record = self.verify(name, progress=progress)
-            if record.differences:
-                raise BadInput(
-                    f"a restore of {name} is not what was backed up: "
-                    f"{'; '.join(record.differences[:3])}",
-                    hint=f"`buttress backup show {name}` lists all differences.",
-                )
+            self.verify(name, progress=progress).raise_if_different()
         return self.find(name)
 
     def verify(self, name: str = LATEST, *, progress: Progress = no_progress) -> Drill:

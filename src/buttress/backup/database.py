@@ -111,7 +111,11 @@ def refuse(site: Site, manifest: Manifest, to: str | None) -> None:
         )
     if manifest.backend == "sqlite":
         if manifest.server_version_number // 1_000_000 > _sqlite_number() // 1_000_000:
-            raise Unsupported(f"{manifest.id} was made by SQLite {manifest.server_version}")
+            raise Unsupported(
+                f"{manifest.id} was made by SQLite {manifest.server_version}, this is "
+                f"{sqlite3.sqlite_version}",
+                hint="Restore it with a Python that has that SQLite; nothing was changed.",
+            )
         if to is not None and Path(to).exists():
             raise Conflict(f"{to} exists", hint="Choose another name.")
         return
@@ -146,19 +150,16 @@ def restore(
         return _restore_sqlite(site, manifest, archive, to, dry_run, progress)
     live = postgresql.name_of(site.owner)
     name = postgresql.new_name(site.owner, "restore")
-    kept = None
+    kept, replaced = _kept_name(to or live), False
     with postgresql.restored(manifest, archive, site.owner, name, progress=progress) as new:
         _refuse_differences(
             manifest, postgresql.compare(manifest, _as_reader(site, new.label), progress)
         )
         if dry_run:
             postgresql.drop(site.owner, name)
-        elif to is not None:
-            swap(site.admin, new=name, live=to, kept=_kept_name(to))
         else:
-            kept = _kept_name(live) if postgresql.exists(site.owner, live) else None
-            swap(site.admin, new=name, live=live, kept=_kept_name(live) if kept is None else kept)
-    return _result(manifest, to or live, kept, dry_run)
+            replaced = swap(site.admin, new=name, live=to or live, kept=kept)
+    return _result(manifest, to or live, kept if replaced else None, dry_run)
 
 
 def _restore_sqlite(

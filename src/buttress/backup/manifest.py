@@ -163,6 +163,15 @@ class Drill(msgspec.Struct, frozen=True):
     differences: list[str]
     """Empty when everything arrived."""
 
+    def raise_if_different(self) -> None:
+        """Raises BadInput when the restore was not what was backed up."""
+        if self.differences:
+            raise BadInput(
+                f"a restore of {self.backup} is not what was backed up: "
+                f"{'; '.join(self.differences[:3])}",
+                hint=f"`buttress backup show {self.backup}` lists all differences.",
+            )
+
 
 Document = TypeVar("Document", Manifest, Drill)
 

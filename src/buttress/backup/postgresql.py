@@ -116,7 +116,10 @@ def check_archive(archive: IO[bytes], manifest: Manifest) -> None:
     """Raises BadInput when it is no archive of pg_dump."""
     archive.seek(0)
     if archive.read(len(MAGIC)) != MAGIC:
-        raise BadInput(f"{manifest.id} holds no dump of PostgreSQL; nothing was restored from it")
+        raise BadInput(
+            f"{manifest.id} holds no dump of PostgreSQL",
+            hint="Nothing was changed; restore another backup: `buttress backup list`.",
+        )
 
 
 @contextmanager

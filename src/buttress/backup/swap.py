@@ -27,8 +27,8 @@ SESSIONS = """
 """
 
 
-def swap(admin: DatabaseURL, *, new: str, live: str, kept: str) -> None:
-    """Rename `live` to `kept` and `new` to `live`; both or neither.
+def swap(admin: DatabaseURL, *, new: str, live: str, kept: str) -> bool:
+    """Rename `live` to `kept` and `new` to `live`; both or neither. Whether there was a `live`.
 
     Whoever is connected to `live` is disconnected, and who comes meanwhile waits, then finds the
     new one. A `live` that does not exist is no error: there is nothing to keep then.
@@ -43,18 +43,17 @@ def swap(admin: DatabaseURL, *, new: str, live: str, kept: str) -> None:
     with explained(admin):
         for attempt in range(ATTEMPTS):
             try:
-                _rename(admin, new=new, live=live, kept=kept)
+                return _rename(admin, new=new, live=live, kept=kept)
             except psycopg.errors.ObjectInUse as error:
                 if attempt + 1 == ATTEMPTS:
                     raise Conflict(
                         f"{live} is in use and its sessions do not end",
                         hint="Stop what uses it, then restore again; it was left as it was.",
                     ) from error
-            else:
-                return
+    raise AssertionError
 
 
-def _rename(admin: DatabaseURL, *, new: str, live: str, kept: str) -> None:
+def _rename(admin: DatabaseURL, *, new: str, live: str, kept: str) -> bool:
     renamed = threading.Event()
     with maintenance(admin) as connection, maintenance(admin) as terminator:
         exists = connection.execute(
@@ -81,6 +80,7 @@ def _rename(admin: DatabaseURL, *, new: str, live: str, kept: str) -> None:
                 raise
             finally:
                 renamed.set()
+        return exists is not None
 
 
 def _rename_statement(old: str, new: str) -> sql.Composed:
