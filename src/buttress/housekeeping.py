@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, select
 
 from buttress.access import signing_in
-from buttress.errors import BadInput, NotFound
+from buttress.errors import NotFound
 from buttress.jobs import Job, Queue, Step
 
 if TYPE_CHECKING:
@@ -74,12 +74,7 @@ def drill_job(runtime: Runtime) -> Job[[], object]:
             record = runtime.backup.verify(progress=tell)
         except NotFound:
             return None  # a deployment of today has no backup yet
-        if record.differences:
-            raise BadInput(
-                f"a restore of {record.backup} is not what was backed up: "
-                f"{'; '.join(record.differences[:3])}",
-                hint=f"`buttress backup show {record.backup}` lists all differences.",
-            )
+        record.raise_if_different()
         return record.backup
 
     return Job(
