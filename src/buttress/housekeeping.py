@@ -16,11 +16,14 @@ from buttress.errors import NotFound
 from buttress.jobs import Job, Queue, Step
 
 if TYPE_CHECKING:
+    from buttress.pitr import PointInTime
     from buttress.runtime import Runtime
 
 QUEUE = Queue("buttress.housekeeping", concurrency=1, poll_seconds=2.0)
 DRILL_SCHEDULE = "0 5 * * 0"
 PRUNE_SCHEDULE = "30 4 * * *"
+BASE_SCHEDULE = "30 3 * * *"
+PRUNE_ARCHIVE_SCHEDULE = "30 5 * * 0"
 USAGE_DAYS = 400.0
 """How long calls of models are accounted for: a year can be compared with the one before."""
 
@@ -30,9 +33,10 @@ def housekeeping(runtime: Runtime) -> list[Job[[], object]]:
 
     `buttress.backup` at the times of BUTTRESS_BACKUP__SCHEDULE, `buttress.drill` on Sundays at
     05:00 when backups are not proven as they are made, `buttress.prune` each day at 04:30; in UTC.
+    Those of `archive_jobs` where the embedded server archives its log.
     """
     settings = runtime.settings.backup
-    jobs = [prune_job(runtime)]
+    jobs = [prune_job(runtime), *archive_jobs(runtime)]
     if settings.schedule:
         jobs.append(backup_job(runtime, settings.schedule))
         if not settings.drill:
@@ -122,6 +126,40 @@ def prune_job(runtime: Runtime) -> Job[[], object]:
         return pruned
 
     return Job("buttress.prune", prune, queue=QUEUE, schedule=PRUNE_SCHEDULE)
+
+
+def archive_jobs(runtime: Runtime) -> list[Job[[], object]]:
+    """What point-in-time recovery needs: none where the embedded server never archived its log.
+
+    `buttress.base` each day at 03:30 takes a base backup, a full one each week, and returns its id;
+    `buttress.prune_archive` on Sundays at 05:30 deletes what no moment of the last four weeks
+    needs, and returns the base backups. They do nothing while archiving is switched off.
+    """
+    servers = runtime.servers
+    if servers is None or runtime.settings.database_url.get_secret_value() != "embedded":
+        return []
+    if not any((servers.home / "pitr").glob("*/wal")):
+        return []
+
+    def opened() -> PointInTime:
+        from buttress.pitr import PointInTime
+
+        return PointInTime(servers, runtime.settings)
+
+    def take() -> str | None:
+        pitr = opened()
+        return pitr.base().id if pitr.status().on else None
+
+    def delete() -> list[str]:
+        pitr = opened()
+        return pitr.prune().bases if pitr.status().on else []
+
+    taken = Step("buttress.take_base", take)
+    deleted = Step("buttress.delete_from_archive", delete)
+    return [
+        Job("buttress.base", taken, queue=QUEUE, schedule=BASE_SCHEDULE),
+        Job("buttress.prune_archive", deleted, queue=QUEUE, schedule=PRUNE_ARCHIVE_SCHEDULE),
+    ]
 
 
 def tell(phase: str, done: int, total: int) -> None:

@@ -16,7 +16,9 @@ from buttress.db.embedded import start_servers
 from buttress.errors import BadInput, Conflict, NotFound, Unavailable, Unsupported
 from buttress.pitr import Archive, Base, PointInTime, open_pitr, recovery
 from buttress.pitr.archiving import hand_over, switch_on
+from buttress.pitr.bases import to_continue
 from buttress.pitr.segments import following, is_sound, name_of
+from buttress.runtime import Runtime
 from buttress.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -316,6 +318,25 @@ def test_pruning_keeps_what_the_last_weeks_need_and_the_newest(world):
     assert pitr.restore(None, dry_run=True).base == newest.id
 
 
+def test_base_backups_and_pruning_are_jobs_where_the_embedded_server_archives(
+    world, home, monkeypatch
+):
+    with Runtime(Settings(home=home)) as runtime:
+        jobs = {job.name: job for job in runtime.jobs.declared()}
+        base, prune = jobs["buttress.base"], jobs["buttress.prune_archive"]
+
+        taken = base()
+
+        assert taken == world.pitr.archive.bases()[-1].id
+        assert prune() == []
+        assert (base.schedule, prune.schedule) == ("30 3 * * *", "30 5 * * 0")
+        monkeypatch.setattr("buttress.pitr.pitr.is_on", lambda connection: False)
+        assert (base(), prune()) == (None, [])
+    own = world.pitr.servers.postgres_url("owner")
+    with Runtime(Settings(home=home, database_url=own)) as runtime:
+        assert "buttress.base" not in {job.name for job in runtime.jobs.declared()}
+
+
 def test_a_server_whose_data_is_lost_comes_back_from_its_archive(world, tmp_path_factory):
     before = world.pitr.restore(None, dry_run=True).until
 
@@ -369,6 +390,17 @@ def test_status_claims_no_moment_that_pruning_gave_up(world, old, monkeypatch):
     assert world.pitr.status().since == taken["b12"]
     old.delete(old.bases()[0])
     assert world.pitr.status().since == taken["b14"]
+
+
+def test_of_daily_base_backups_each_eighth_is_a_full_one_again(old):
+    full, *daily = old.bases()[:7]
+    for base in old.bases()[7:]:
+        old.delete(base)
+    week = timedelta(days=7)
+
+    # A full one takes longer: what is started at the same hour is not quite a week after its end.
+    assert to_continue(old, full.finished_at + week - timedelta(hours=3)) is None
+    assert to_continue(old, daily[-1].finished_at) == daily[-1]
 
 
 def test_status_claims_no_moment_before_a_gap(world, old, monkeypatch):

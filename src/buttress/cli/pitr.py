@@ -31,6 +31,7 @@ def enable() -> None:
 
     The server restarts once; who uses it waits for a moment. Everything lies in `pitr` in the data
     folder: make that a link to another disk before, so that losing one disk does not lose both.
+    A `buttress up` or worker started afterwards takes a base backup each day and prunes each week.
 
     Example: buttress pitr enable
     """
@@ -42,6 +43,7 @@ def enable() -> None:
     out.print(f"the log is archived in {pitr.archive.folder}", markup=False)
     if restarted:
         out.print("the server was restarted for it")
+        out.print("restart `buttress up`: it then takes a base backup each day, prunes each week")
     _show(base_)
 
 
@@ -53,7 +55,8 @@ def base(
 ) -> None:
     """Take a base backup and verify it; a full one each week, else what changed since the last.
 
-    Have it run every day: recovery replays the log from the base backup before the moment.
+    The job buttress.base does it every day, where a worker runs: recovery replays the log from the
+    base backup before the moment.
 
     Example: buttress pitr base
     """
@@ -150,6 +153,8 @@ def prune(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
     """Delete base backups and log that no moment of the last weeks needs.
+
+    The job buttress.prune_archive does it every week and keeps four, where a worker runs.
 
     Example: buttress pitr prune --weeks 4
     """

@@ -16,8 +16,10 @@ from buttress.pitr.archive import Archive, Base
 from buttress.pitr.archiving import one
 from buttress.pitr.programs import Failed, Programs
 
-FULL_EVERY = timedelta(days=7)
-"""A chain of incremental backups gets no longer than this; one damaged link breaks the rest."""
+FULL_EVERY = timedelta(days=6, hours=12)
+"""A chain of incremental backups gets no longer than this; one damaged link breaks the rest.
+
+Less than a week by half a day: taken daily at one hour, the eighth is a full one again."""
 
 
 def take(
@@ -37,7 +39,7 @@ def take(
     BadInput
         What it wrote is not what the server sent.
     """
-    before = None if full else _to_continue(archive, _now(connection))
+    before = None if full else to_continue(archive, _now(connection))
     started_at = _now(connection)
     name = f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
     unfinished = archive.unfinished(name)
@@ -95,7 +97,7 @@ def combine(programs: Programs, archive: Archive, base: Base, target: Path) -> N
     programs.run("pg_combinebackup", "--no-sync", "--output", str(target), *map(str, folders))
 
 
-def _to_continue(archive: Archive, now: datetime) -> Base | None:
+def to_continue(archive: Archive, now: datetime) -> Base | None:
     """The newest backup, if the full one it rests on is young enough."""
     bases = archive.bases()
     if not bases or now - archive.chain(bases[-1])[0].finished_at > FULL_EVERY:
