@@ -149,6 +149,20 @@ def test_a_restore_where_no_database_is_left_keeps_none(backups, site):
     assert count(site) == 2000
 
 
+def test_a_restore_tells_how_many_jobs_are_begun_again(backups, site):
+    assert backups.create(drill=False)
+    assert backups.restore(dry_run=True).unended_jobs == 0
+    change(
+        site,
+        """create schema buttress_jobs;
+        create table buttress_jobs.workflow_status as
+            select unnest(array['ENQUEUED', 'PENDING', 'SUCCESS', 'CANCELLED']) status""",
+    )
+    backups.create(drill=False)
+
+    assert backups.restore(dry_run=True).unended_jobs == 2
+
+
 def test_a_dry_run_restores_and_compares_and_changes_nothing(backups, site):
     backups.create()
     change(site, "delete from orders")

@@ -83,3 +83,17 @@ def test_a_backup_of_a_newer_buttress_is_told_apart_and_prune_says_why_chunks_st
     assert second in result.stdout
     assert f"{first} was made by a newer Buttress" in " ".join(result.stderr.split())
     assert "no chunk was deleted" in CliRunner().invoke(cli, ["backup", "prune"]).stderr
+
+
+def test_a_restore_says_how_many_jobs_are_begun_again(file):
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript("""
+            create table buttress_job_lease (executor);
+            create table workflow_status (status);
+            insert into workflow_status values ('ENQUEUED'), ('SUCCESS');
+        """)
+    buttress("--no-drill")
+
+    restored = CliRunner().invoke(cli, ["backup", "restore", "--dry-run"])
+
+    assert "1 jobs of it had not ended" in restored.stderr

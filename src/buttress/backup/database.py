@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from buttress.backup import chunks, postgresql, scratch, sqlite, tables
+from buttress.backup import chunks, postgresql, scratch, sqlite, tables, unended
 from buttress.backup.content import Progress, differences
 from buttress.backup.keys import Key
 from buttress.backup.manifest import DatabaseProperties, Manifest, StoredFile, TableContent
@@ -41,6 +41,8 @@ class Restored:
     tables: int
     rows: int
     dry_run: bool = False
+    unended_jobs: int = 0
+    """That were waiting or running at the snapshot: workers begin them again."""
 
 
 def dump(site: Site, write: postgresql.Write, *, progress: Progress) -> Dumped:
@@ -155,11 +157,12 @@ def restore(
         _refuse_differences(
             manifest, postgresql.compare(manifest, _as_reader(site, new.label), progress)
         )
+        jobs = unended.in_postgresql(_as_reader(site, new.label))
         if dry_run:
             postgresql.drop(site.owner, name)
         else:
             replaced = swap(site.admin, new=name, live=to or live, kept=kept)
-    return _result(manifest, to or live, kept if replaced else None, dry_run)
+    return _result(manifest, to or live, kept if replaced else None, dry_run, jobs)
 
 
 def _restore_sqlite(
@@ -177,10 +180,11 @@ def _restore_sqlite(
         new = folder / sqlite.FILE
         _save(archive, new)
         _refuse_differences(manifest, _compare_sqlite(manifest, new, progress))
+        jobs = unended.in_sqlite(new)
         if dry_run:
-            return _result(manifest, str(live), None, dry_run)
+            return _result(manifest, str(live), None, dry_run, jobs)
         replaced = sqlite.swap(new, live, kept)
-    return _result(manifest, str(live), str(kept) if replaced else None, dry_run)
+    return _result(manifest, str(live), str(kept) if replaced else None, dry_run, jobs)
 
 
 def restore_table(
@@ -206,9 +210,9 @@ def restore_table(
         return tables.restore_sqlite(_file(site), manifest, path, table, to=to, dry_run=dry_run)
 
 
-def _result(manifest: Manifest, name: str, kept: str | None, dry_run: bool) -> Restored:
+def _result(manifest: Manifest, name: str, kept: str | None, dry_run: bool, jobs: int) -> Restored:
     content = manifest.content
-    return Restored(manifest.id, name, kept, len(content.tables), content.rows, dry_run)
+    return Restored(manifest.id, name, kept, len(content.tables), content.rows, dry_run, jobs)
 
 
 def _refuse_differences(manifest: Manifest, found: list[str]) -> None:

@@ -161,6 +161,10 @@ def restore(
         with progress_on(err) as progress:
             done = backups.restore(found.id, to=to, dry_run=dry_run, progress=progress)
     what = f"{done.tables} tables, {done.rows:,} rows, equal to the backup"
+    if done.unended_jobs:
+        err.print(
+            f"{done.unended_jobs} jobs of it had not ended: workers begin them again", markup=False
+        )
     if done.dry_run:
         out.print(f"{done.backup} can be restored: {what}", markup=False)
         return
