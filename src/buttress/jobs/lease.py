@@ -79,9 +79,11 @@ class Lease:
             self._thread.join(timeout=10)
         lease = self.tables.lease
         # Without a database it cannot be given back, and runs out.
-        with suppress(Unavailable), self.database.connection() as connection:
-            connection.execute(delete(lease).where(lease.c.executor == self.executor))
-        self.database.close()
+        try:
+            with suppress(Unavailable), self.database.connection() as connection:
+                connection.execute(delete(lease).where(lease.c.executor == self.executor))
+        finally:
+            self.database.close()
 
     def dead(self) -> list[str]:
         """Executors with running jobs and no valid lease."""
