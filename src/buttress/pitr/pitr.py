@@ -190,7 +190,10 @@ class PointInTime:
         with self._connect() as connection:
             now = one(connection, "SELECT clock_timestamp()").astimezone(UTC)
             if at is not None and at > now:
-                raise BadInput(f"{at.isoformat(sep=' ')} is in the future")
+                raise BadInput(
+                    f"{at.isoformat(sep=' ')} is in the future",
+                    hint="Name an earlier moment; without a time zone it is taken as UTC.",
+                )
         source = Archive(archive.resolve()) if archive else self.archive
         with source.alone("restore"):
             chosen = _chosen(source, at, base)
