@@ -183,7 +183,7 @@ def test_a_provider_under_another_name_is_refused(issuer):
 
 KEY, FOREIGN = RSAKey.generate_key(2048), RSAKey.generate_key(2048)
 NOW = int(time.time())
-GOOD = {"iss": "https://issuer", "aud": "us", "sub": "1", "exp": NOW + 300, "nonce": "n"}
+GOOD = {"iss": "https://issuer", "aud": "us", "sub": "1", "exp": NOW + 86_400, "nonce": "n"}
 
 
 def signed(claims: dict[str, object], key: RSAKey = KEY, algorithm: str = "RS256") -> str:
@@ -196,7 +196,7 @@ def signed(claims: dict[str, object], key: RSAKey = KEY, algorithm: str = "RS256
         signed(GOOD, FOREIGN),
         signed(GOOD | {"iss": "https://evil.example"}),
         signed(GOOD | {"aud": "others"}),
-        signed(GOOD | {"exp": NOW - 3600}),
+        signed(GOOD | {"exp": NOW - 86_400}),
         signed(GOOD | {"nonce": "another"}),
         signed({name: value for name, value in GOOD.items() if name != "nonce"}),
         signed({name: value for name, value in GOOD.items() if name != "sub"}),

@@ -276,6 +276,10 @@ class Cache:
         """For a badge: `warn` when something makes reads slower than they should be."""
         told = self.explain()
         shared = self.shared.stats()
+        if shared.state not in ("ok", "off"):
+            # Nobody may have asked since it failed: where nothing is read, nothing tries again.
+            self.shared.ping()
+            shared = self.shared.stats()
         # Where the database has no table to watch there is nothing to cache, and nothing missing.
         unwatched = sorted(self.watching.unwatched.items())
         degraded = [f"{table}: {why}" for table, why in unwatched]
