@@ -100,8 +100,9 @@ def test_times_missed_without_a_worker_are_made_up_for_if_so_declared(
         )
 
     assert len(times) == len(set(times)) > 3
-    gaps = {(later - earlier).total_seconds() for earlier, later in pairwise(times)}
-    assert (gaps == {1.0}) is catch_up
+    longest = max((later - earlier).total_seconds() for earlier, later in pairwise(times))
+    # No worker ran for three seconds; where one runs, a busy machine may be late for one.
+    assert (longest < 3) is catch_up
 
 
 @pytest.mark.slow
