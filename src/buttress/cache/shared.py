@@ -136,9 +136,9 @@ class Shared:
             self._try("UNLINK", *(PREFIX + name for name in names))
 
     def ping(self) -> bool:
-        """Whether it answers now; tries even while the breaker is open."""
+        """Whether it takes a value now; tries even while the breaker is open."""
         self._open_until = 0.0
-        return bool(self._try("PING"))
+        return bool(self._try("SET", f"{PREFIX}probe", b"", "PX", 1000))
 
     def stats(self) -> SharedStats:
         """How it fares now."""

@@ -18,7 +18,7 @@ from buttress.errors import BadInput
 from buttress.exports.cells import as_json, as_text
 from buttress.exports.rows import Batch, OpenRows
 
-GROUP = 25_000
+GROUP = 15_000
 """Rows of a row group, which is what a reader takes at a time."""
 
 UNKNOWN_DECIMAL = pa.decimal128(38, 20)
