@@ -94,8 +94,7 @@ def test_it_serves_everything_on_one_port_and_stops_when_asked(
         process.send_signal(signal_number)
         _, err = process.communicate(timeout=STOP_SECONDS)
 
-    assert ready.status_code == 200
-    assert ready.json()["status"] in ("pass", "warn")  # a busy machine finds the cache slow
+    assert (ready.status_code, ready.json()["status"]) == (200, "pass")
     assert nobody.status_code == 401
     assert (page.status_code, nested.status_code, unknown.status_code) == (200, 200, 404)
     assert "text/html" in page.headers["content-type"]
