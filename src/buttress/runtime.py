@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 GROUP = "buttress.apps"
 
+_opened: list[Runtime] = []
+
 
 class Runtime:
     """The open deployment: its servers, its database, its apps.
@@ -96,6 +98,8 @@ class Runtime:
         self.apps = select_apps(self.settings.apps)
         with ExitStack() as exits:
             self._open(exits)
+            _opened.append(self)
+            exits.callback(_opened.remove, self)
             self._exits = exits.pop_all()
         log.debug("runtime opened", extra={"apps": ",".join(app.name for app in self.apps)})
         return self
@@ -207,6 +211,22 @@ class Runtime:
         )
         self.llm = exits.enter_context(LLM(self.database, settings.llm, Providers.of(settings)))
         self.health = exits.enter_context(Health(self))
+
+
+def current_runtime() -> Runtime:
+    """The runtime of this process, for the jobs and routes of apps; the newest of several.
+
+    Raises
+    ------
+    ConfigurationError
+        None is open.
+    """
+    if not _opened:
+        raise ConfigurationError(
+            "no runtime is open in this process",
+            hint="Open one with `with Runtime(Settings()):`, or start `buttress up`.",
+        )
+    return _opened[-1]
 
 
 def refuse_development_defaults(settings: Settings) -> None:
