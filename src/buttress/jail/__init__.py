@@ -102,7 +102,7 @@ def jailed(
         room for its result (`output`), raised an error (`error`), or its result is no `into`
         (`result`): `error.cause` is that word.
     BadInput
-        As the function raised it.
+        As the function raised it, `Refused` with its cause.
     Unavailable
         Too many others ran all that time, or the machine has no room for another process.
     ConfigurationError
@@ -226,6 +226,8 @@ def _unpacked(answer: Answer, into: Any, limits: _Limits) -> Any:
                 raise Refused(
                     f"{limits.name} gave something else than agreed: {error}", cause="result"
                 ) from error
+        case "bad input" if answer.cause is not None:
+            raise Refused(answer.text, cause=answer.cause, hint=answer.hint)
         case "bad input":
             raise BadInput(answer.text, hint=answer.hint)
         case "memory":

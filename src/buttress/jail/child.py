@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from buttress.errors import BadInput
+from buttress.errors import BadInput, Refused
 from buttress.jail import landlock
 from buttress.jail.seccomp import refuse_system_calls
 from buttress.jail.system import (
@@ -95,7 +95,8 @@ def _answer(talk: socket.socket, call: Callable[[], Any], limit: int) -> None:
     except TooLong:
         answer = Answer("output")
     except BadInput as error:
-        answer = Answer("bad input", text=error.message[:TEXT], hint=error.hint)
+        cause = error.cause if isinstance(error, Refused) else None
+        answer = Answer("bad input", text=error.message[:TEXT], hint=error.hint, cause=cause)
     except BaseException as error:  # noqa: BLE001 — whatever a parser raises is told, not hidden
         answer = Answer("error", text=_told(error))
     send(talk, answer)

@@ -40,12 +40,16 @@ class Arguments(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a child says: the function's value, or how it failed."""
+    """What a child says: the function's value, or how it failed.
+
+    `cause` is that of a `Refused` which the function raised.
+    """
 
     kind: Literal["value", "bad input", "error", "memory", "output", "missing", "no room"]
     value: Any = None
     text: str = ""
     hint: str | None = None
+    cause: str | None = None
 
 
 class Ended(msgspec.Struct, frozen=True):
