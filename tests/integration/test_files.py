@@ -9,7 +9,7 @@ import sys
 import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,6 +20,7 @@ from sqlalchemy import func, select
 
 from buttress.api.files import file_response
 from buttress.db.database import Database
+from buttress.db.tenancy import as_system
 from buttress.errors import BadInput, NotFound, Refused, TooLarge, Unavailable
 from buttress.files import File, Files, for_owner
 from buttress.files.types import check_allowed, type_of
@@ -28,9 +29,18 @@ from buttress.settings import FilesSettings
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\n%%EOF\n"
 
 
+class EverybodysDatabase(Database):
+    """Whose uploads are seen is what the tests of tenancy ask; here it is those of everybody."""
+
+    @contextmanager
+    def session(self, **options):
+        with as_system("tests of files"), super().session(**options) as session:
+            yield session
+
+
 @pytest.fixture
 def database(foundation_url):
-    with closing(Database(foundation_url)) as opened:
+    with closing(EverybodysDatabase(foundation_url)) as opened:
         yield opened
 
 

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from buttress import telemetry
 from buttress.access.roles import PERMISSIONS, Permission
+from buttress.db import tenancy
+from buttress.db.tenancy import Scope
 from buttress.errors import Forbidden, NotSignedIn
 
 
@@ -49,17 +51,27 @@ current = _current.get
 
 @contextmanager
 def acting(identity: Identity | None) -> Iterator[None]:
-    """Everything inside is done for that person, and told so: by logs, by calls of models."""
+    """Everything inside is done for that person, and told so: by logs, by calls of models.
+
+    Of tables with tenancy, transactions that begin inside see the person's rows; those of everybody
+    with the permission `data.all`; none for None.
+    """
     token = _current.set(identity)
     try:
-        if identity is None:
-            yield
-        else:
-            request = identity.origin.request_id or None
-            with telemetry.working_for(person=identity.name, request_id=request):
+        with tenancy.entered(None if identity is None else scope_of(identity)):
+            if identity is None:
                 yield
+            else:
+                request = identity.origin.request_id or None
+                with telemetry.working_for(person=identity.name, request_id=request):
+                    yield
     finally:
         _current.reset(token)
+
+
+def scope_of(identity: Identity) -> Scope:
+    """Whose rows somebody sees."""
+    return Scope(identity.person, everything=identity.may("data.all"))
 
 
 def in_person(what: str) -> None:

@@ -28,6 +28,7 @@ Permission = Literal[
     "backups.make",
     "settings.read",
     "people.manage",
+    "data.all",
     "audit.read",
 ]
 
@@ -55,6 +56,7 @@ PERMISSIONS: dict[Permission, tuple[Role, str]] = {
     "backups.make": ("admin", "make and prove backups"),
     "settings.read": ("admin", "see the settings in force, without secrets"),
     "people.manage": ("admin", "invite, disable and sign out people"),
+    "data.all": ("admin", "see and change what belongs to others"),
     "audit.read": ("admin", "read the audit log"),
 }
 """The least role that has each permission, and what it allows."""

@@ -18,6 +18,7 @@ from alembic.util import CommandError, to_tuple
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.dialects.postgresql import JSONB
 
+from buttress.db import tenancy_operations  # noqa: F401  # op.enable_tenancy, for revisions
 from buttress.db.base import Base, UTCDateTime
 from buttress.db.rollup import parts_tables
 from buttress.errors import BadInput, ButtressError, Conflict, NotFound

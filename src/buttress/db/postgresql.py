@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, ExecutionContext, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from buttress.db import catalogue
+from buttress.db import catalogue, tenancy
 from buttress.db.backend import LockTimeout
 from buttress.db.fingerprint import Item
 from buttress.db.hosts import Hosts
@@ -93,15 +93,19 @@ class PostgreSQL:
     def listen(self, engine: Engine) -> None:
         event.listen(engine, "connect", _watch_socket)
         self.hosts.listen(engine)
-        if self.url.transaction_pooler:
-            # A pooler refuses start-up options and forgets SET: each transaction brings its own.
-            settings = ", ".join(
-                f"set_config('{name}', {_literal(value)}, true)"
-                for name, value in self._variables().items()
-            )
-            event.listen(
-                engine, "begin", lambda connection: connection.exec_driver_sql(f"SELECT {settings}")
-            )
+        # A pooler refuses start-up options and forgets SET: each transaction brings its own.
+        always = tuple(self._variables().items()) if self.url.transaction_pooler else ()
+
+        def enter(connection: Connection) -> None:
+            scope = tenancy.scope()
+            connection.info[tenancy.NOTED] = scope
+            settings = always if scope is None else always + scope.settings
+            if settings:
+                calls = ", ".join(["set_config(%s, %s, true)"] * len(settings))
+                values = tuple(text for setting in settings for text in setting)
+                connection.exec_driver_sql(f"SELECT {calls}", values)
+
+        event.listen(engine, "begin", enter)
 
     def listen_for_migrations(self, engine: Engine) -> None:
         """Row-level security raises an error instead of hiding rows; building an index may wait."""
@@ -197,10 +201,6 @@ def _watch_socket(connection: DBAPIConnection, record: ConnectionPoolEntry) -> N
 def _outside_transaction(engine: Engine, statement: str) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(statement)
-
-
-def _literal(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _escape(value: str) -> str:

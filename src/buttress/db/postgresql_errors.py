@@ -13,6 +13,7 @@ from buttress.errors import (
     ConfigurationError,
     Conflict,
     ConnectionLost,
+    Forbidden,
     TransactionUndone,
     Unavailable,
 )
@@ -140,6 +141,11 @@ def _with_code(
         case "25006":
             return Conflict(
                 "a read-only session cannot write", hint="Open it without read_only=True."
+            )
+        case "42501" if "new row violates row-level security" in str(error):
+            return Forbidden(
+                f"{error.diag.message_primary}: it would be another's",
+                hint="Write rows of who acts, as acting(identity) or as_system(what) tells it.",
             )
         case "42501":
             return ConfigurationError(

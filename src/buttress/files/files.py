@@ -14,6 +14,7 @@ from sqlalchemy import delete, event, func, select, text
 from sqlalchemy.orm import Session, SessionTransaction
 
 from buttress.db.database import Database
+from buttress.db.tenancy import as_system
 from buttress.errors import ButtressError, NotFound, TooLarge
 from buttress.files.archives import check_archive
 from buttress.files.contents import MEMORY_BYTES, Contents, Readable, taken
@@ -89,6 +90,7 @@ class Files:
             self._refuse_beyond_quota(session, owner, upload.bytes)
             self._sweep_after(session, upload.sha256)
             lock_content(session, upload.sha256)
+            # It sees the uploads of who acts: another's content is written once more, unchanged.
             if not _is_used(session, upload.sha256):
                 self._contents.keep(upload.sha256, upload.file)
         file = File(
@@ -132,7 +134,8 @@ class Files:
         return sum(self._forget_unused(sha256) for sha256 in self._contents.digests())
 
     def _forget_unused(self, sha256: str) -> bool:
-        with self._database.session() as session:
+        # Another person's upload may have the same content.
+        with as_system("contents that no upload has"), self._database.session() as session:
             lock_content(session, sha256)
             if _is_used(session, sha256):
                 return False
