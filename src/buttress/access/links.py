@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
+from uuid import UUID
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -17,6 +19,17 @@ from buttress.errors import BadInput, Conflict, NotFound
 
 Purpose = Literal["first", "invitation", "reset"]
 FIRST, INVITATION, RESET = timedelta(days=1), timedelta(days=7), timedelta(hours=2)
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """Somebody who was invited and has not come yet; its link is known to nobody here."""
+
+    id: UUID
+    name: str
+    role: str
+    created_at: datetime
+    expires_at: datetime
 
 
 def for_first_admin(session: Session) -> str:
@@ -55,6 +68,30 @@ def invite(session: Session, name: str, role: str) -> str:
     secret = _add(session, Link(purpose="invitation", name=normal, role=role), INVITATION)
     audit.record(session, "person.invite", normal, details={"role": role})
     return secret
+
+
+def invitations(session: Session) -> list[Invitation]:
+    """Those that still work, the newest first."""
+    chosen = select(Link).where(Link.purpose == "invitation", Link.expires_at > datetime.now(UTC))
+    return [
+        Invitation(
+            UUID(bytes=link.digest[:16]), link.name or "", link.role or "", link.created_at,
+            link.expires_at,
+        )
+        for link in session.scalars(chosen.order_by(Link.created_at.desc(), Link.name))
+    ]  # fmt: skip
+
+
+def revoke_invitation(session: Session, invitation_id: UUID) -> None:
+    """Have its link work no more; raises NotFound."""
+    chosen = select(Link).where(Link.purpose == "invitation")
+    for link in session.scalars(chosen):
+        if UUID(bytes=link.digest[:16]) == invitation_id:
+            name = link.name or ""
+            session.delete(link)
+            audit.record(session, "invitation.revoke", name)
+            return
+    raise NotFound("there is no such invitation", hint="It may have been used, or have expired.")
 
 
 def for_new_password(session: Session, person: Person) -> str:
