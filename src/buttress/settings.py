@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Literal, cast
 
@@ -247,6 +248,19 @@ class Settings(BaseSettings):
     replica_lag_seconds: float = Field(
         5.0, gt=0, description="a standby whose data may be older than this takes no reads"
     )
+    otlp_endpoint: str = Field(
+        "",
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="where spans are sent, as OTLP over HTTP: http://localhost:4318",
+    )
+    otlp_headers: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="OTEL_EXPORTER_OTLP_HEADERS",
+        description="headers the receiver wants, as name=value, comma separated",
+    )
+    sentry_dsn: SecretStr = Field(
+        SecretStr(""), validation_alias="SENTRY_DSN", description="where errors are sent"
+    )
     environment: Literal["development", "production"] = Field(
         "development", description="production refuses development defaults"
     )
@@ -294,6 +308,24 @@ class Settings(BaseSettings):
         return {provider: key for provider, key in keys.items() if key.get_secret_value()}
 
 
+class AppSettings(BaseSettings):
+    """What an app lets a deployment choose; each app that has something declares one.
+
+        class CatalogSettings(AppSettings, env_prefix="BUTTRESS_CATALOG__"):
+            polite_seconds: float = Field(2.0, description="wait between pages of one host")
+
+    Made where it is needed, `CatalogSettings()`; raises pydantic's `ValidationError`.
+    """
+
+    model_config = SettingsConfigDict(
+        env_nested_delimiter="__",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+
 def known_name(field: FieldInfo) -> str | None:
     """The variable the world knows a setting by; None for one of ours."""
     alias = field.validation_alias
@@ -323,8 +355,10 @@ def given(path: Path = Path(".env")) -> Given:
 
 
 def known_names() -> set[str]:
-    """Every variable that is a setting; a group may be given as JSON under its own name."""
-    return set(_names(Settings, "BUTTRESS_"))
+    """Every variable that is a setting, of the apps that are imported too; a group may be given as
+    JSON under its own name."""
+    models: list[type[BaseSettings]] = [Settings, *AppSettings.__subclasses__()]
+    return {name for model in models for name in _names(model, model.model_config["env_prefix"])}
 
 
 def _names(model: type[BaseModel], prefix: str) -> Iterator[str]:
@@ -354,10 +388,14 @@ class InForce:
 
 
 def in_force(settings: Settings, given: Given) -> list[InForce]:
-    """Every setting with its value and where that came from, in the order of the declaration."""
+    """Every setting with its value and where that came from, in the order of the declaration;
+    those of the apps last."""
     file, environment = _folded(given.file), _folded(given.environment)
     found = []
-    for names, value, field in _values(settings, "BUTTRESS_", ()):
+    models = [settings, *(model() for model in AppSettings.__subclasses__())]
+    for names, value, field in chain.from_iterable(
+        _values(model, str(model.model_config["env_prefix"]), ()) for model in models
+    ):
         origin: Origin = "code"
         if not environment.isdisjoint(names):
             origin = "environment"

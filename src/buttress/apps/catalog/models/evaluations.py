@@ -58,8 +58,6 @@ class Evaluation(Base):
     translation: Mapped[Decimal] = mapped_column(Score)
     overall: Mapped[Decimal] = mapped_column(Score)
     issue_count: Mapped[int]
-    doubt: Mapped[Decimal] = mapped_column(Score, server_default="0")
-    """What the review queue goes by: points lost, and how far judge and rules are apart."""
     rules_version: Mapped[int]
     judge: Mapped[str | None]
     """The model that judged besides the rules."""

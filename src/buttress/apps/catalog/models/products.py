@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Identity, Index, Numeric, func
+from sqlalchemy import ForeignKey, Identity, Index, Numeric, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from buttress import Base
@@ -19,7 +19,16 @@ class Product(Base):
 
     __tablename__ = "catalog_product"
     __cache_tags__ = ("id",)
-    __table_args__ = (Index("ix_catalog_product_created_at", "created_at", "id"),)
+    __table_args__ = (
+        Index("ix_catalog_product_created_at", "created_at", "id"),
+        Index("ix_catalog_product_overall", "overall", "id"),
+        Index(
+            "ix_catalog_product_queue",
+            "doubt",
+            "id",
+            postgresql_where=text("reviewed_at IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(BigKey, Identity(), primary_key=True)
     product_type: Mapped[str] = mapped_column(index=True)
@@ -31,6 +40,11 @@ class Product(Base):
     """By path of the field: how its value came to be and where it stands in the sources."""
     extraction_id: Mapped[int | None]
     """The newest extraction; no foreign key, for both name each other."""
+    evaluation_id: Mapped[int | None]
+    """The evaluation of it."""
+    overall: Mapped[Decimal | None] = mapped_column(Numeric(3, 2))
+    doubt: Mapped[Decimal] = mapped_column(Numeric(4, 2), server_default="0")
+    """What the review queue goes by: points lost, and how far rules, judge and people differ."""
     created_by: Mapped[UUID | None] = mapped_column(index=True)
     created_by_name: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -27,9 +27,9 @@ class Source(Base):
     name: Mapped[str]
     """What people call it: the file's name, or the page's title."""
     url: Mapped[str | None]
-    file_id: Mapped[UUID]
-    """The content in `buttress.files`; of a page of the web what the server sent."""
-    sha256: Mapped[str] = mapped_column(index=True)
+    file_id: Mapped[UUID | None]
+    """The content in `buttress.files`; of a page of the web what the server sent, None before."""
+    sha256: Mapped[str | None] = mapped_column(index=True)
     outline: Mapped[dict[str, Any]]
     """What can be chosen from: `pages` of a PDF; `sheets` with name, rows, header and columns."""
     notes: Mapped[list[Any]]

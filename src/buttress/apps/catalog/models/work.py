@@ -77,6 +77,8 @@ class Request(Base):
     """The product it made, or is to make anew."""
     state: Mapped[str] = mapped_column(server_default="draft")
     attempts: Mapped[int] = mapped_column(server_default="0")
+    job_id: Mapped[str | None]
+    """The job that works on it."""
     problem: Mapped[str | None]
     """Why it failed."""
     cure: Mapped[str | None]
