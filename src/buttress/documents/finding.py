@@ -11,6 +11,7 @@ from buttress.documents.lines import around
 from buttress.documents.parts import PageText, PdfDocument, Place, Word
 
 HYPHENS = frozenset("-\u00ad\u2010\u2011\u2012\u2013\u2014\u2212")
+SIGNS = HYPHENS | frozenset(".,")
 MOST = 1_000
 """Places that are given."""
 
@@ -74,9 +75,9 @@ def _folded(words: Sequence[str]) -> list[str]:
     digit_before = False
     for word in words:
         folded = unicodedata.normalize("NFKC", word).casefold()
-        letters = "".join(one for one in folded if one not in HYPHENS and not one.isspace())
-        if folded[:1] in HYPHENS and letters[:1].isdigit():
-            letters = "-" + letters
+        letters = "".join(
+            one for at, one in enumerate(folded) if not one.isspace() and _counts(folded, at)
+        )
         if digit_before and letters[:1].isdigit():
             letters = " " + letters  # two columns of numbers do not make one number
         digit_before = letters[-1:].isdigit() if letters else digit_before
@@ -84,19 +85,29 @@ def _folded(words: Sequence[str]) -> list[str]:
     return found
 
 
+def _counts(word: str, at: int) -> bool:
+    """Whether a character matters: hyphens do before digits, as signs and in ranges."""
+    if word[at] not in HYPHENS:
+        return True
+    return word[at + 1 : at + 2].isdigit() and (at == 0 or word[at - 1].isdigit())
+
+
 def _is_whole(stream: _Stream, at: int, end: int) -> bool:
     """Whether neither end of a match lies within a word or a number."""
-    return _may_begin(stream, at) and (end >= len(stream.characters) or _may_begin(stream, end))
+    return _is_edge(stream, at) and (end >= len(stream.characters) or _is_edge(stream, end))
 
 
-def _may_begin(stream: _Stream, at: int) -> bool:
-    if at == 0:
+def _is_edge(stream: _Stream, at: int) -> bool:
+    if at == 0 or _begins_word(stream, at):
         return True
     before, first = stream.characters[at - 1], stream.characters[at]
-    if not (before.isalnum() and first.isalnum()):
-        # 3.5 and 1,000 are one number each.
-        return not (before in ".,-" and first.isdigit()) or _begins_word(stream, at)
-    return _begins_word(stream, at) or before.isdigit() != first.isdigit()
+    if before.isalnum() and first.isalnum():
+        return before.isdigit() != first.isdigit()
+    if first.isdigit() and before in SIGNS:
+        # The 5 of 3.5, of 1,005 and of -5 is not one; that of 3-5 is.
+        return before in HYPHENS and at > 1 and stream.characters[at - 2].isdigit()
+    following = stream.characters[at + 1 : at + 2]
+    return not (first in ".," and before.isdigit() and following.isdigit())
 
 
 def _begins_word(stream: _Stream, at: int) -> bool:

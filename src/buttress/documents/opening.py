@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -111,6 +111,7 @@ def read_in_jail(
     into: type[T],
     what: str,
     seconds: float = SECONDS,
+    ext_hook: Callable[[int, memoryview], Any] | None = None,
 ) -> T:
     """What a function of this package, such as `pdfium.draw`, makes of a file; it gives msgpack.
 
@@ -131,7 +132,7 @@ def read_in_jail(
     except Refused as error:
         raise as_document_error(error, what) from error
     try:
-        return msgspec.msgpack.decode(answer, type=into)
+        return msgspec.msgpack.decode(answer, type=into, ext_hook=ext_hook)
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
         raise DocumentError(
             f"{what} was read as something that cannot be shown", cause="error"

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import IO
 
 import msgspec
-import pypdfium2 as pdfium
-import pypdfium2.raw as raw
+import pypdfium2 as pdfium  # type: ignore[import-untyped]
+import pypdfium2.raw as raw  # type: ignore[import-untyped]
 
 from buttress.documents.characters import to_page, words_of
 from buttress.documents.lines import lines_of
