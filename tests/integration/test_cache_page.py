@@ -9,12 +9,12 @@ from streamlit.testing.v1 import AppTest
 
 from buttress import health, telemetry
 from buttress.db.embedded import Servers
-from buttress.db.monitor.prometheus import page as metrics
 from buttress.db.monitor.slot import Slot
 from buttress.db.monitor.summary import course
 from buttress.deployment import prepare
 from buttress.runtime import Runtime
 from buttress.settings import Settings
+from buttress.telemetry.metrics import page as metrics
 from buttress.ui.current import serve
 from buttress.ui.text import size
 

@@ -21,13 +21,13 @@ from buttress import telemetry
 from buttress.db.base import Base
 from buttress.db.database import Database
 from buttress.db.migrations import upgrade
-from buttress.db.monitor.prometheus import page
 from buttress.errors import BadInput, BudgetSpent, ModelUnavailable
 from buttress.exports import export_rows
 from buttress.llm import ledger, usage_query
 from buttress.llm.tables import LLMCall
 from buttress.runtime import Runtime
 from buttress.settings import Settings
+from buttress.telemetry.metrics import page
 from buttress.testing.models import Answer, Failure, ModelServer, Silence
 from llm_world import A_CALL, OWN, PRICE, TABLES, Gateway, gateway
 

@@ -19,10 +19,11 @@ from buttress import telemetry
 from buttress.db.database import Database
 from buttress.db.monitor import summary
 from buttress.db.monitor.monitor import Monitor
-from buttress.db.monitor.prometheus import MonitorCollector, page
+from buttress.db.monitor.prometheus import MonitorCollector
 from buttress.db.monitor.slot import Slot, pack
 from buttress.db.monitor.statement import READ_CHARACTERS
 from buttress.telemetry import entering, timed
+from buttress.telemetry.metrics import page
 
 HERE = "tests/integration/test_monitor.py"
 SECRET = "correct-horse-battery"
@@ -332,5 +333,5 @@ def test_prometheus_reads_histograms_by_kind_and_place(database, monitor):
         'buttress_statement_seconds_count{kind="select",place="route GET /shelves"} 1.0'
         in text_of_it
     )
-    assert 'buttress_pool_connections{state="limit"} 50.0' in text_of_it
+    assert "buttress_pool_connections_limit 50.0" in text_of_it
     assert Path(HERE).name not in text_of_it

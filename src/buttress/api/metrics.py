@@ -8,6 +8,7 @@ from fastapi.responses import PlainTextResponse
 from buttress import telemetry
 from buttress.access import require
 from buttress.settings import Settings
+from buttress.telemetry.metrics import page
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -17,8 +18,6 @@ router = APIRouter()
 @router.get("/metrics")
 def metrics(request: Request) -> PlainTextResponse:
     """The metrics of every room that registered a collector."""
-    from buttress.db.monitor.prometheus import page
-
     settings: Settings = request.app.state.runtime.settings
     if not settings.monitor.metrics:
         require("health.read")

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from buttress.llm.entry import Entry
+from buttress.telemetry import add_span
+from buttress.telemetry.metrics import of_process
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -24,8 +26,22 @@ class LLMCollector:
         self._seconds: dict[str, float] = {}
 
     def count(self, entry: Entry) -> None:
-        """Add one call that ended."""
+        """Add one call that ended, and tell of it as a span."""
         model = f"{entry.provider}:{entry.model}"
+        add_span(
+            f"model {model}",
+            "client",
+            {
+                "gen_ai.provider.name": entry.provider,
+                "gen_ai.request.model": entry.model,
+                "gen_ai.usage.input_tokens": entry.tokens.input,
+                "gen_ai.usage.output_tokens": entry.tokens.output,
+                "buttress.purpose": entry.purpose,
+                "buttress.outcome": entry.outcome,
+            },
+            seconds=entry.latency_seconds,
+            error=entry.error or "",
+        )
         with self._lock:
             self._calls[model, entry.outcome] += 1
             self._tokens[model, "in"] += entry.tokens.input
@@ -35,25 +51,10 @@ class LLMCollector:
 
     def collect(self) -> Iterator[Metric]:
         """The families of metrics."""
-        from prometheus_client.core import CounterMetricFamily
-
-        calls = CounterMetricFamily(
-            "buttress_llm_calls", "Calls of language models", labels=["model", "outcome"]
-        )
-        tokens = CounterMetricFamily(
-            "buttress_llm_tokens", "Tokens read and written", labels=["model", "direction"]
-        )
-        cost = CounterMetricFamily(
-            "buttress_llm_cost_usd", "What calls cost, where the price is known", labels=["model"]
-        )
-        seconds = CounterMetricFamily("buttress_llm_seconds", "Time of calls", labels=["model"])
         with self._lock:
-            for call, count in self._calls.items():
-                calls.add_metric(list(call), count)
-            for direction, count in self._tokens.items():
-                tokens.add_metric(list(direction), count)
-            for model, usd in self._cost.items():
-                cost.add_metric([model], usd)
-            for model, spent in self._seconds.items():
-                seconds.add_metric([model], spent)
-        yield from (calls, tokens, cost, seconds)
+            yield of_process.MODEL_CALLS.of(self._calls.items())
+            yield of_process.MODEL_TOKENS.of(self._tokens.items())
+            yield of_process.MODEL_COST.of(((model,), usd) for model, usd in self._cost.items())
+            yield of_process.MODEL_SECONDS.of(
+                ((model,), spent) for model, spent in self._seconds.items()
+            )

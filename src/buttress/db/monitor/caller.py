@@ -12,7 +12,7 @@ PASSED, LIBRARY, HOUSE, APP = range(4)
 """What a file is, from what never asks on its own to what we look for."""
 
 PACKAGE = Path(__file__).parents[2]
-PLUMBING = (str(PACKAGE / "db"), str(PACKAGE / "runtime.py"), str(PACKAGE / "telemetry.py"))
+PLUMBING = (str(PACKAGE / "db"), str(PACKAGE / "runtime.py"), str(PACKAGE / "telemetry"))
 LIBRARIES = tuple(
     {
         *(sysconfig.get_path(name) for name in ("purelib", "platlib", "scripts")),
