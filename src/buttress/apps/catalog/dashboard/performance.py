@@ -1,0 +1,112 @@
+"""The third tab: which model, at which temperature, for which type of product."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from buttress.apps.catalog.dashboard.executive import MEANS, Means
+from buttress.apps.catalog.dashboard.window import Window
+from buttress.apps.catalog.models import DAILY, Evaluation, Extraction
+from buttress.cache import cached
+from buttress.db.rollups import percentiles
+
+FIVE = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Whiskers, box and median of a box plot."""
+
+
+class OfModel(msgspec.Struct, frozen=True):
+    """One model: means, the five numbers of its box, seconds and cost of an extraction."""
+
+    model: str
+    means: Means
+    box: list[float] | None
+    seconds: float | None
+    cost_usd: float | None
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """A model and a type, or a model and a temperature."""
+
+    model: str
+    other: str
+    evaluations: int
+    overall: float
+
+
+class Performance(msgspec.Struct, frozen=True):
+    """The third tab."""
+
+    models: list[OfModel]
+    by_type: list[Cell]
+    by_temperature: list[Cell]
+
+
+@cached("catalog performance", tags=[Evaluation, Extraction])
+def performance(session: Session, window: Window) -> Performance:
+    """The figures of the third tab."""
+    return Performance(
+        models=models(session, window),
+        by_type=cells(session, window, "product_type"),
+        by_temperature=cells(session, window, "temperature"),
+    )
+
+
+def models(session: Session, window: Window) -> list[OfModel]:
+    """Each model, the best first."""
+    found = session.execute(
+        text(
+            f"SELECT model, {MEANS} FROM catalog_evaluations_daily WHERE {window.where()} "
+            "GROUP BY model ORDER BY sum(overall_sum) / sum(overall_count) DESC"
+        ),
+        window.parameters,
+    ).all()
+    cost = spent(session, window)
+    return [
+        OfModel(
+            row.model,
+            Means.of(row),
+            box(session, window, row.model),
+            *cost.get(row.model, (None, None)),
+        )
+        for row in found
+    ]
+
+
+def box(session: Session, window: Window, model: str) -> list[float] | None:
+    """The five numbers of a model's scores; None where the backend keeps no histogram."""
+    connection = session.connection()
+    if connection.dialect.name != "postgresql":
+        return None
+    narrowed = msgspec.structs.replace(window, model=model)
+    found = percentiles(connection, DAILY, FIVE, narrowed.where(), narrowed.parameters)
+    return [value for value in found if value is not None] or None
+
+
+def spent(session: Session, window: Window) -> dict[str, tuple[float | None, float | None]]:
+    """Mean seconds and mean cost in USD of an extraction, by model."""
+    found = session.execute(
+        text(
+            "SELECT model, avg(seconds), avg(cost_usd) FROM catalog_extraction "
+            "WHERE date(created_at) BETWEEN :since AND :until GROUP BY model"
+        ),
+        {"since": window.since, "until": window.until},
+    )
+    return {
+        model: (None if seconds is None else float(seconds), None if usd is None else float(usd))
+        for model, seconds, usd in found
+    }
+
+
+def cells(session: Session, window: Window, other: str) -> list[Cell]:
+    """The mean of each model by another dimension of the roll-up."""
+    found = session.execute(
+        text(
+            f"SELECT model, {other}, sum(rows), sum(overall_sum) / sum(overall_count) "
+            f"FROM catalog_evaluations_daily WHERE {window.where()} "
+            f"GROUP BY model, {other} ORDER BY model, {other}"
+        ),
+        window.parameters,
+    )
+    return [Cell(model, str(value), int(rows), float(mean)) for model, value, rows, mean in found]
