@@ -54,7 +54,7 @@ def test_what_a_transaction_nobody_gave_has_not_committed_is_not_kept(shop):
     assert total() == before
 
 
-def test_rows_behind_row_security_need_the_tenant_in_the_key(shop):
+def test_rows_behind_policies_of_another_kind_need_the_tenant_in_the_key(shop):
     shop.write("alter table cw_price enable row level security")
     shop.write("create policy all_of_them on cw_price using (true)")
     shop.cache.look()

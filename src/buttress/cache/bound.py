@@ -11,6 +11,7 @@ from buttress.cache.coverage import computing
 from buttress.cache.declaration import Declaration
 from buttress.cache.memory import Entry
 from buttress.cache.sessions import harmless
+from buttress.db.tenancy import scope
 from buttress.db.transactions import Transaction, open_transactions
 
 if TYPE_CHECKING:
@@ -19,12 +20,25 @@ if TYPE_CHECKING:
 MISSED = object()
 
 
+class Scoped(tuple[Hashable, str]):
+    """A key that has who acts."""
+
+    __slots__ = ()
+
+
+def scope_key() -> str:
+    """Who acts here, as part of a key."""
+    whose = scope()
+    return "" if whose is None else whose.key
+
+
 class Bound:
     """One function in one cache."""
 
     __slots__ = (
-        "armed", "barrier", "cache", "counters", "declaration", "entries", "has_session", "hit",
-        "key", "max_staleness", "memory", "serve_stale", "shared", "strict", "ttl_seconds",
+        "_by_scope", "_owned", "armed", "barrier", "cache", "counters", "declaration", "entries",
+        "has_session", "hit", "max_staleness", "memory", "serve_stale", "shared", "strict",
+        "ttl_seconds", "watching",
     )  # fmt: skip
 
     def __init__(self, cache: Cache, declaration: Declaration) -> None:
@@ -34,7 +48,9 @@ class Bound:
         self.entries = self.memory.entries
         self.counters = cache.counters_of(declaration.namespace)
         self.hit = self.counters.hits.add
-        self.key = declaration.key
+        self.watching = cache.watching
+        self._owned: frozenset[str] = frozenset()
+        self._by_scope = False
         self.armed = cache.armed
         self.barrier = cache.barrier
         self.shared = cache.shared
@@ -43,6 +59,26 @@ class Bound:
         self.serve_stale = declaration.serve_stale_seconds
         self.strict = not (self.max_staleness or self.serve_stale)
         self.ttl_seconds = cache.ttl_of(declaration.namespace, declaration.ttl_seconds)
+
+    def key(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Hashable:
+        """The key of a call: what it was given and, where rows have owners, who acts.
+
+        Raises BadInput for an argument that has no value.
+        """
+        key = self.declaration.key(arguments, keywords)
+        return Scoped((key, scope_key())) if self.by_scope else key
+
+    @property
+    def by_scope(self) -> bool:
+        """Whether the function may read tables whose rows belong to people."""
+        owned = self.watching.owned
+        if owned is not self._owned:
+            # Where tags are told by each call anew, any table may be among them.
+            self._by_scope = bool(owned) and (
+                callable(self.declaration.tags) or not owned.isdisjoint(self.declaration.named)
+            )
+            self._owned = owned
+        return self._by_scope
 
     def quick(self, key: Hashable, session: Transaction | None) -> Any:
         """The value of a hit that needs nobody else's answer; MISSED for everything else."""

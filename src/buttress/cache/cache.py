@@ -324,9 +324,11 @@ class Cache:
         named = {name.partition("/")[0] for name in tags if not name.startswith("~")}
         return Reads(declaration.tables | named, self.database.url.sqlalchemy)
 
-    def objection(self, declaration: Declaration, reads: Reads) -> str | None:
+    def objection(self, call: Call, reads: Reads) -> str | None:
         """Why a value must not be kept, by what was read for it; see `Watching.objection`."""
-        return self.watching.objection(declaration, reads, development=self.development)
+        return self.watching.objection(
+            call.bound.declaration, reads, scoped=call.scoped, development=self.development
+        )
 
     def forget(self, declaration: Declaration, key: Hashable) -> None:
         """Drop one value of a function here and in Valkey; other processes keep theirs."""

@@ -86,14 +86,14 @@ def cached(
 
 
 def _sync_wrapper(entry: current.Registered) -> Callable[..., Any]:
-    function, key_of = entry.declaration.function, entry.declaration.key
+    function = entry.declaration.function
     session_of, has_session = entry.declaration.session_of, entry.declaration.has_session
 
     def call(*arguments: Any, **keywords: Any) -> Any:
         bound = entry.bound
         if bound is None:
             return function(*arguments, **keywords)
-        key = key_of(arguments, keywords)
+        key = bound.key(arguments, keywords)
         session = session_of(arguments, keywords) if has_session else None
         value = bound.quick(key, session)
         if value is MISSED:
@@ -104,14 +104,14 @@ def _sync_wrapper(entry: current.Registered) -> Callable[..., Any]:
 
 
 def _async_wrapper(entry: current.Registered) -> Callable[..., Coroutine[Any, Any, Any]]:
-    function, key_of = entry.declaration.function, entry.declaration.key
+    function = entry.declaration.function
     session_of, has_session = entry.declaration.session_of, entry.declaration.has_session
 
     async def call(*arguments: Any, **keywords: Any) -> Any:
         bound = entry.bound
         if bound is None:
             return await function(*arguments, **keywords)
-        key = key_of(arguments, keywords)
+        key = bound.key(arguments, keywords)
         session = session_of(arguments, keywords) if has_session else None
         value = bound.quick(key, session)
         if value is MISSED:
@@ -126,10 +126,13 @@ def _attach(wrapper: Any, entry: current.Registered) -> None:
     declaration = entry.declaration
 
     def forget(*arguments: Any, **keywords: Any) -> None:
-        """Forget the value of these arguments (without the session), in this process and Valkey."""
+        """Forget the value of these arguments (without the session), in this process and Valkey.
+
+        Of rows that belong to people, the value of who acts.
+        """
         if entry.bound is not None:
             passed = (None, *arguments) if declaration.has_session else arguments
-            entry.bound.cache.forget(declaration, declaration.key(passed, keywords))
+            entry.bound.cache.forget(declaration, entry.bound.key(passed, keywords))
 
     def warm(*arguments: Any, **keywords: Any) -> None:
         """Have these arguments (without the session) computed when a process starts."""

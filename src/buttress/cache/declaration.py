@@ -80,6 +80,8 @@ class Declaration:
         self.tables = frozenset(table for model in self._models() for table in tables_of(model))
         """The tables it may read; known at declaration, or from the first tags it computes."""
         self._fixed, self._rows = self._split(() if callable(tags) else tags)
+        self.named = self.tables | {name.partition("/")[0] for name in self._fixed}
+        """The same, and those that tags written out name."""
         self.tenant_now = tenant if callable(tenant) else None
         self._names: dict[Hashable, str] = {}
         self.tells_tenant = across_tenants or bool(

@@ -157,6 +157,12 @@ class Direct:
                 tag(one, id=None)  # raises with the cure
         found = wider(names)
         missing = self._cache.watching.missing_of_tags(found)
+        owned = self._cache.watching.owned & {n.partition("/")[0] for n in found}
+        if owned:
+            raise ConfigurationError(
+                f"rows of {', '.join(sorted(owned))} belong to people, and the key has no person",
+                hint="Have a function declared with @cached read them.",
+            )
         if missing:
             raise ConfigurationError(
                 f"{', '.join(sorted(missing))} not watched", hint="Run `buttress migrate upgrade`."

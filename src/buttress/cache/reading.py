@@ -9,14 +9,14 @@ import logging
 import time
 from collections.abc import Hashable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import msgspec
 
 from buttress.cache.barrier import Reading
 from buttress.cache.barrier_postgresql import PostgreSQLBarrier
-from buttress.cache.bound import Bound
+from buttress.cache.bound import Bound, Scoped
 from buttress.cache.coverage import computing, watched
 from buttress.cache.memory import OVERHEAD_BYTES, Entry
 from buttress.cache.sessions import (
@@ -59,6 +59,11 @@ class Call:
     """Whatever the function's declaration allows, as its refreshing asks for."""
 
     @property
+    def scoped(self) -> bool:
+        """Whether the key has who acts."""
+        return isinstance(self.key, Scoped)
+
+    @property
     def transactions(self) -> list[Transaction]:
         """The transactions the call could read from."""
         session = self.bound.declaration.session_of(self.arguments, self.keywords)
@@ -78,7 +83,10 @@ class Call:
 def read(call: Call) -> Steps:
     """Answer a call, from the cache where the law allows it."""
     bound = call.bound
-    why = bound.cache.unusable(bound.declaration) or (yield from _judge(call, "read"))
+    unusable = bound.cache.unusable(bound.declaration)
+    if bound.by_scope and not call.scoped:  # known since the cache has looked at the tables
+        call = replace(call, key=bound.key(call.arguments, call.keywords))
+    why = unusable or (yield from _judge(call, "read"))
     if why:
         bound.counters.bypass(why)
         return (yield call.compute)
@@ -233,7 +241,7 @@ def _fill(call: Call, reading: Reading) -> Steps:
     reads = bound.cache.reads(bound.declaration, tags)
     with watched(reads):
         value = yield call.compute
-    why = bound.cache.objection(bound.declaration, reads)
+    why = bound.cache.objection(call, reads)
     if not why and reads.ambient(connections(call.transactions)):
         why = AMBIENT
     if not why and objection(call.transactions, "read") == PENDING:

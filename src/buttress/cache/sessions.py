@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
+from buttress.db.tenancy import NOTED, scope
 from buttress.db.transactions import Transaction
 
 SNAPSHOT_LEVELS = ("repeatable read", "serializable")
@@ -26,6 +27,7 @@ PENDING = "its session holds unsaved changes"
 SNAPSHOT = "its transaction sees the past"
 LOADED = "its session holds loaded objects"
 REPLICA = "it reads from a standby"
+OTHERS = "its transaction was begun for somebody else"
 
 Use = Literal["read", "fill"]
 
@@ -94,6 +96,9 @@ def objection(transactions: Sequence[Transaction], use: Use) -> str | None:
         )
         if str(level).lower() in SNAPSHOT_LEVELS:
             return SNAPSHOT
+        # A transaction sees the rows of whom it was begun for, the key names who acts now.
+        if use == "fill" and connection.info.get(NOTED) != scope():
+            return OTHERS
     return None
 
 

@@ -14,6 +14,7 @@ from buttress.cache.declaration import Declaration
 from buttress.cache.triggers import existing, problems, schema_of_log
 from buttress.cache.watch import rollup_sources, watches
 from buttress.db.database import Database
+from buttress.db.tenancy import POLICY
 from buttress.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,8 @@ FUNCTIONS = text(
 )
 GUARDED = text(
     "SELECT CASE n.nspname WHEN current_schema() THEN c.relname "
-    "ELSE n.nspname || '.' || c.relname END "
+    "ELSE n.nspname || '.' || c.relname END AS name, "
+    "(SELECT bool_and(p.polname = :policy) FROM pg_policy p WHERE p.polrelid = c.oid) AS by_owner "
     "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relrowsecurity"
 )
 UPGRADE = "run `buttress migrate upgrade`"
@@ -49,8 +51,12 @@ class Watching:
         self._looked_for: frozenset[str] = frozenset()
         self._functions: frozenset[str] = frozenset()
         """Functions somebody wrote, which may read anything."""
+        self.owned: frozenset[str] = frozenset()
+        """Tables that show each person their own rows, see `buttress.db.tenancy`."""
         self._guarded: frozenset[str] = frozenset()
-        """Tables of which row-level security shows each role or tenant other rows."""
+        """Tables of which policies of another kind show each role or tenant other rows."""
+        self._floor = 0
+        """Of the barrier when the tables were looked at: a revision raises it."""
         self._logged: set[str] = set()
 
     def verify(self) -> str:
@@ -60,7 +66,7 @@ class Watching:
         """
         if not self._by_triggers:
             return ""
-        wanted = watches()
+        wanted, floor = watches(), self.barrier.floor
         with self.database.connection(read_only=True) as connection:
             schema = schema_of_log(connection)
             found = (
@@ -69,13 +75,15 @@ class Watching:
                 else problems(connection, schema, wanted)
             )
             self._functions = frozenset(connection.scalars(FUNCTIONS))
-            self._guarded = frozenset(connection.scalars(GUARDED))
+            guarded = connection.execute(GUARDED, {"policy": POLICY}).all()
+            self.owned = frozenset(table.name for table in guarded if table.by_owner)
+            self._guarded = frozenset(table.name for table in guarded) - self.owned
         names = frozenset(watch.table for watch in wanted)
         watched = frozenset() if schema is None else names - found.keys()
         if not watched >= self._watched:
             with self.barrier.alone():
                 self.barrier.forget()  # changes may have passed without a trigger
-        self._watched, self._looked_for = watched, names
+        self._watched, self._looked_for, self._floor = watched, names, floor
         self.unwatched = {table: why for table, why in found.items() if why != NO_TABLE}
         return "" if schema is not None else f"there is no change log: {UPGRADE}"
 
@@ -103,12 +111,18 @@ class Watching:
         missing = self.missing(declaration.tables)
         return f"{', '.join(sorted(missing))} not watched: {UPGRADE}" if missing else None
 
-    def objection(self, declaration: Declaration, reads: Reads, *, development: bool) -> str | None:
+    def objection(
+        self, declaration: Declaration, reads: Reads, *, scoped: bool, development: bool
+    ) -> str | None:
         """Why a value must not be kept, by what was read for it.
+
+        `scoped` tells that its key has who acts.
 
         Raises ConfigurationError in development when the function is at fault.
         """
         why, hint = None, ""
+        if self._by_triggers and self.barrier.floor > self._floor:
+            self.look()  # a revision may have given rows owners
         sources = rollup_sources()
         seen = {sources.get(table, table) for table in reads.seen}
         outside = seen - reads.declared
@@ -132,6 +146,8 @@ class Watching:
             why = f"it calls {', '.join(called)}, which may read anything"
         if not why and reads.unreadable:
             why = "a statement of it cannot be understood"
+        if not why and not scoped and seen & self.owned:
+            why = f"rows of {', '.join(sorted(seen & self.owned))} belong to people since just now"
         missing = self.missing(seen | declaration.tables)
         if not why and missing:
             why = f"{', '.join(sorted(missing))} not watched: {UPGRADE}"
