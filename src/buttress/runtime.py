@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 from buttress.app import App
 from buttress.errors import ConfigurationError
 from buttress.settings import Settings
+from buttress.telemetry import exporting
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -138,6 +139,7 @@ class Runtime:
         return [app.migrations for app in self.apps]
 
     def _open(self, exits: ExitStack) -> None:
+        from buttress.access.later import Later
         from buttress.access.lookup import Identities
         from buttress.access.signing_in import Lifetimes
         from buttress.cache import Cache
@@ -150,6 +152,7 @@ class Runtime:
         from buttress.llm import LLM, Providers
 
         settings = self.settings
+        exits.enter_context(exporting(settings))
         app_url = owner_url = settings.database_url.get_secret_value()
         self.cache_url = settings.redis_url.get_secret_value()
         self.servers = None
@@ -207,6 +210,7 @@ class Runtime:
                 self.database,
                 lambda: [*own_jobs, *(job for app in self.apps for job in app.jobs)],
                 lambda: [queue for app in self.apps for queue in app.queues],
+                people=Later(self.session),
             )
         )
         self.llm = exits.enter_context(LLM(self.database, settings.llm, Providers.of(settings)))

@@ -42,6 +42,7 @@ from buttress.jobs import values
 from buttress.jobs.clock import DatabaseClock, put_into
 from buttress.jobs.declaration import Step, inside_step
 from buttress.jobs.errors import JobFailed
+from buttress.jobs.for_whom import Kept
 from buttress.jobs.queues import Queue
 from buttress.jobs.tables import SCHEMA, Tables
 
@@ -120,7 +121,7 @@ class Execution:
         self,
         database: Database,
         executor: str,
-        work: Callable[[str, str, list[Any], dict[str, Any]], Any],
+        work: Callable[[str, str, list[Any], dict[str, Any], Kept | None], Any],
         work_at: Callable[[str, str, dt.datetime], Any],
         *,
         threads: int,
@@ -157,8 +158,11 @@ class Execution:
             else "SERIALIZABLE"
         }
 
-        def job(name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-            return work(DBOS.workflow_id or "", name, args, kwargs)
+        # Jobs made by earlier versions come without for whom they are.
+        def job(
+            name: str, args: list[Any], kwargs: dict[str, Any], kept: Kept | None = None
+        ) -> Any:
+            return work(DBOS.workflow_id or "", name, args, kwargs, kept)
 
         def scheduled(at: dt.datetime, name: str) -> Any:
             return work_at(DBOS.workflow_id or "", name, at)
@@ -184,17 +188,12 @@ class Execution:
         DBOS.launch()
 
     def start(
-        self,
-        job_id: str,
-        name: str,
-        args: list[Any],
-        kwargs: dict[str, Any],
-        timeout: float | None,
+        self, job_id: str, arguments: list[Any], timeout: float | None, whom: str | None
     ) -> Any:
         """Begin a job here and now, past the queues; the engine's handle."""
-        attributes = SetWorkflowAttributes({"job": name})
+        attributes = SetWorkflowAttributes({"job": arguments[0], "for": whom})
         with SetWorkflowID(job_id), SetWorkflowTimeout(timeout), attributes:
-            return DBOS.start_workflow(self._job, name, args, kwargs)
+            return DBOS.start_workflow(self._job, *arguments)
 
     def recover(self, executor: str) -> None:
         """Put the jobs a dead process was doing back into their queues."""

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from buttress.errors import Unavailable
 from buttress.jobs import control, making, status
 from buttress.jobs.declaration import Job
+from buttress.jobs.for_whom import People, Scopes
 from buttress.jobs.making import FIRST_PRIORITY, PRIORITY, Order
 from buttress.jobs.queues import Queue, QueueStatus, declared_queues
 from buttress.jobs.status import ENDED, JobStatus, Progress, State, StepStatus
@@ -69,8 +70,11 @@ class Jobs:
         database: Database,
         declared: Callable[[], Sequence[Job[Any, Any]]],
         queues: Callable[[], Sequence[Queue]] = tuple,
+        *,
+        people: People | None = None,
     ) -> None:
         self.database = database
+        self.people: People = people or Scopes()
         self.declared = declared
         self._queues = queues
         self.execution: Execution | None = None
@@ -125,7 +129,7 @@ class Jobs:
         session: Session | None = None,
         **kwargs: Any,
     ) -> Ticket:
-        """Have a job done by whichever worker is free.
+        """Have a job done by whichever worker is free, for whoever acts here.
 
         Called inside a job it makes a child of that job, once however often that job is begun.
 

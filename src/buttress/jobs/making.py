@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from buttress.errors import BadInput, Conflict
 from buttress.jobs import values
 from buttress.jobs.declaration import Job, current_run
+from buttress.jobs.for_whom import Kept, keep, told
 from buttress.jobs.queues import Queue
 
 if TYPE_CHECKING:
@@ -39,10 +40,11 @@ class Order:
     priority: int = PRIORITY
     delay_seconds: float = 0.0
 
-    @property
-    def arguments(self) -> list[Any]:
+    def arguments(self, kept: Kept | None) -> list[Any]:
         """What the engine is given; raises `BadInput` when it cannot be stored."""
         given = [self.job.name, list(self.args), dict(self.kwargs)]
+        if kept is not None:
+            given.append(dict(kept))
         values.encode(given)
         return given
 
@@ -56,7 +58,8 @@ def enqueue(jobs: Jobs, order: Order, session: Session | None) -> str:
         )
     job = order.job
     queue = job.queue_name if order.queue is None else _known(jobs, order.queue)
-    arguments = order.arguments
+    kept = keep(jobs.people)
+    arguments = order.arguments(kept)
     client = jobs.client
     from buttress.jobs.engine import VERSION, WORKFLOW, translated
 
@@ -67,7 +70,7 @@ def enqueue(jobs: Jobs, order: Order, session: Session | None) -> str:
         "workflow_id": parent.child_id() if parent else uuid4().hex,
         "app_version": VERSION,
         "priority": order.priority,
-        "attributes": {"job": job.name, "queue": queue},
+        "attributes": {"job": job.name, "queue": queue, "for": told(kept)},
     }
     if order.delay_seconds:
         options["delay_seconds"] = order.delay_seconds
@@ -113,7 +116,8 @@ def _enqueue_in(
 
 def start(jobs: Jobs, execution: Execution, order: Order) -> tuple[str, Future[Any] | None]:
     """Begin a job in this process; its id, and where it runs."""
-    _, args, kwargs = order.arguments
+    kept = keep(jobs.people)
+    arguments = order.arguments(kept)
     from buttress.jobs.engine import translated
 
     parent = current_run()
@@ -121,7 +125,7 @@ def start(jobs: Jobs, execution: Execution, order: Order) -> tuple[str, Future[A
     with translated(jobs.database.url.label):
         # Outside of the engine's context: the child is ours to number and to remember.
         handle = contextvars.Context().run(
-            execution.start, made, order.job.name, args, kwargs, order.job.timeout_seconds
+            execution.start, made, arguments, order.job.timeout_seconds, told(kept)
         )
     if parent:
         _keep_parent(jobs, made, parent.id, None)

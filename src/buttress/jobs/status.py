@@ -63,6 +63,13 @@ class JobStatus:
     progress: Progress | None
     parent: str | None
     """The job that made this one."""
+    whom: str | None = None
+    """The name of the person it is for, or `system`; None for nobody."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was not done because whom it is for may not do it, or nothing any more."""
+        return self.state == "failed" and (self.error or "").startswith("Forbidden: ")
 
 
 @dataclass(frozen=True)
@@ -180,9 +187,9 @@ def arguments(jobs: Jobs, job_id: str) -> tuple[list[Any], dict[str, Any]]:
         raise NotFound(f"there is no job {job_id}", hint="See `buttress jobs list`.")
     given: Any = found[0].input["args"] if found[0].input else ()
     # A scheduled one is given its time and its name by the engine, and passes neither on.
-    if len(given) != 3:
+    if len(given) not in (3, 4):
         return [], {}
-    _, args, kwargs = given
+    _, args, kwargs = given[:3]
     return list(args), dict(kwargs)
 
 
@@ -257,6 +264,7 @@ def _read(jobs: Jobs, **which: Any) -> list[JobStatus]:
             error=_told(errors.get(status.workflow_id)),
             progress=said.get(status.workflow_id),
             parent=parents.get(status.workflow_id),
+            whom="system" if status.schedule_name else (status.attributes or {}).get("for"),
         )
         for status in found
     ]

@@ -8,8 +8,10 @@ from __future__ import annotations
 import base64
 import builtins
 import datetime as dt
+import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -46,6 +48,9 @@ _READ: dict[str, Callable[[Any], object]] = {
     "dict": lambda pairs: {_read(key): _read(value) for key, value in pairs},
     "error": lambda parts: _error(*parts),
 }
+
+
+STORED = {*PLAIN, *_WRITE, list, tuple}
 
 
 def encode(value: object) -> str:
@@ -92,7 +97,7 @@ def _write(value: Any) -> object:
     if isinstance(value, BaseException):
         hint = getattr(value, "hint", None)
         parts = [getattr(value, "kind", kind.__name__), str(value), hint and str(hint)]
-        return {TAG: "error", "v": parts}
+        return {TAG: "error", "v": [*parts, _more(value)]}
     if kind in _WRITE:
         name, write = _WRITE[kind]
         return {TAG: name, "v": write(value)}
@@ -112,10 +117,26 @@ def _read(value: Any) -> Any:
     return value
 
 
-def _error(name: str, message: str, hint: str | None) -> Exception:
+def _more(error: BaseException) -> dict[str, object]:
+    """What an error of ours tells beside message and hint, as far as it can be stored."""
+    kind = type(error)
+    if not isinstance(error, ButtressError) or getattr(errors, kind.__name__, None) is not kind:
+        return {}
+    known = inspect.signature(kind).parameters.keys() - {"message", "hint"}
+    return {
+        name: _write(value)
+        for name, value in vars(error).items()
+        if name in known and type(value) in STORED
+    }
+
+
+def _error(
+    name: str, message: str, hint: str | None, more: Mapping[str, Any] | None = None
+) -> Exception:
     own = getattr(errors, name, None)
-    if isinstance(own, type) and issubclass(own, ButtressError) and name != "MoveMismatch":
-        return own(message, hint=hint)
+    if isinstance(own, type) and issubclass(own, ButtressError):
+        with suppress(TypeError):  # it wants what was not stored: a MoveMismatch its report
+            return own(message, hint=hint, **_read(dict(more or {})))
     known = getattr(builtins, name, None)
     if isinstance(known, type) and issubclass(known, Exception) and name not in AWKWARD:
         return known(message)

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID, uuid4, uuid5
 
+from buttress import telemetry
 from buttress.errors import Conflict, NotFound, Unavailable
 from buttress.jobs.clock import DatabaseClock
 from buttress.jobs.declaration import Job, Step, running, step_count
 from buttress.jobs.engine import Execution
+from buttress.jobs.for_whom import Kept, acting
 from buttress.jobs.jobs import Jobs
 from buttress.jobs.lease import Lease
 from buttress.jobs.schedules import apply_schedules, is_second_time
@@ -90,7 +92,9 @@ class Worker:
         self.jobs.execution = self._execution
         log.info("worker started", extra={"executor": self.executor, "jobs": len(self._known)})
 
-    def _work(self, job_id: str, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    def _work(
+        self, job_id: str, name: str, args: list[Any], kwargs: dict[str, Any], kept: Kept | None
+    ) -> Any:
         job = self._known.get(name)
         if job is None:
             raise NotFound(
@@ -98,7 +102,12 @@ class Worker:
                 hint=f"Install the app that has it, then `buttress jobs retry {job_id}`.",
             )
         run = RunningJob(job_id, self.jobs, self._execution)
-        with running(run):
+        with (
+            telemetry.entering("job", name),
+            telemetry.working_for(app=name.partition(".")[0], job_id=job_id),
+            acting(self.jobs.people, kept),
+            running(run),
+        ):
             try:
                 return job.function(*args, **kwargs)
             finally:
@@ -109,7 +118,7 @@ class Worker:
         job = self._known.get(name)
         if job is not None and is_second_time(job, at):
             return None
-        return self._work(job_id, name, [], {})
+        return self._work(job_id, name, [], {}, {"system": f"schedule of {name}"})
 
 
 @dataclass
