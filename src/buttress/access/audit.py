@@ -19,10 +19,14 @@ from sqlalchemy.orm import Session
 
 from buttress.access.identity import Origin, current
 from buttress.access.tables import AuditEntry
+from buttress.telemetry import collectors
+from buttress.telemetry.metrics import Counts, of_process
 
 Outcome = Literal["done", "refused", "failed"]
 START = b"buttress audit log"
 READ_AT_ONCE = 1000
+ACTIONS = Counts(of_process.ACTIONS)
+collectors.append(ACTIONS)
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('buttress_audit', 0))")
 
 
@@ -71,6 +75,7 @@ def record(
     entry.digest = _digest(last.digest if last else START, entry)
     session.add(entry)
     session.flush()
+    ACTIONS.add(action, outcome)
     return entry
 
 

@@ -174,15 +174,16 @@ def serve(runtime: Runtime, listening: socket.socket) -> None:
 
 
 def application(runtime: Runtime) -> ASGIApp:
-    """The API with the workspace mounted beside it, behind the gate."""
+    """The API with the workspace mounted beside it, behind the gate, and what counts around it."""
     from buttress.api.app import create_api
+    from buttress.api.observed import Observed
     from buttress.gate import Gate
     from buttress.ui.app import create_workspace
 
     workspace = create_workspace(runtime)
     api = create_api(runtime, lifespan=workspace.lifespan())
     api.mount("/", workspace)
-    return Gate(api, runtime)
+    return Observed(Gate(api, runtime))
 
 
 def first_link(runtime: Runtime) -> str | None:

@@ -19,6 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from buttress.db import catalogue, tenancy
 from buttress.db.backend import LockTimeout
 from buttress.db.fingerprint import Item
+from buttress.db.for_whom import tell_server
 from buttress.db.hosts import Hosts
 from buttress.db.postgresql_errors import explain, is_away
 from buttress.db.socket_watch import SocketWatch
@@ -92,6 +93,7 @@ class PostgreSQL:
 
     def listen(self, engine: Engine) -> None:
         event.listen(engine, "connect", _watch_socket)
+        tell_server(engine, self.application_name)
         self.hosts.listen(engine)
         # A pooler refuses start-up options and forgets SET: each transaction brings its own.
         always = tuple(self._variables().items()) if self.url.transaction_pooler else ()

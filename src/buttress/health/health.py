@@ -14,9 +14,11 @@ from buttress.health import parts
 from buttress.health.finding import Check, Finding, worst
 from buttress.health.line import Line
 from buttress.health.measures import measures
+from buttress.health.metrics import DeploymentCollector
 from buttress.health.replies import PATHS, Reply, document, problem
 from buttress.health.responses import Responses
 from buttress.health.watched import Watched, ask_all, async_ask_all
+from buttress.telemetry import collectors
 
 if TYPE_CHECKING:
     from buttress.runtime import Runtime
@@ -50,11 +52,13 @@ class Health:
         self.database = self._watch(parts.database(self._line))
         self.migrations = self._watch(Check("migrations", self._migrations.question))
         self.cache = self._watch(parts.cache(runtime))
+        self._collector = DeploymentCollector(runtime, self._line, self.migrations)
         self._apps: list[Watched] | None = None
         self._measures: list[Watched] | None = None
         _open.add(self)
 
     def __enter__(self) -> Self:
+        collectors.append(self._collector)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -62,6 +66,8 @@ class Health:
 
     def close(self) -> None:
         """Close the connections; the next question opens new ones."""
+        if self._collector in collectors:
+            collectors.remove(self._collector)
         self._line.close()
         self._app_line.close()
 

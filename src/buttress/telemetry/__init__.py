@@ -17,8 +17,17 @@ from buttress.telemetry.lines import LogLine, RecentLines, recent_lines
 from buttress.telemetry.logs import TALKATIVE, HumanLines, JsonLines, configure_logging, log_file
 from buttress.telemetry.metrics.page import Collector, collectors
 from buttress.telemetry.redaction import redacted
-from buttress.telemetry.spans import add_span, annotate, span, traceparent
-from buttress.telemetry.whom import Context, Place, context, entering, place, working_for
+from buttress.telemetry.spans import add_span, annotate, span, traceparent, tracers
+from buttress.telemetry.whom import (
+    Context,
+    Place,
+    context,
+    doing_job,
+    entering,
+    handed_on,
+    place,
+    working_for,
+)
 from buttress.telemetry.work import Listener, listeners, timed, track
 
 __all__ = [
@@ -36,8 +45,10 @@ __all__ = [
     "collectors",
     "configure_logging",
     "context",
+    "doing_job",
     "entering",
     "exporting",
+    "handed_on",
     "listeners",
     "log_file",
     "place",
@@ -46,6 +57,7 @@ __all__ = [
     "span",
     "timed",
     "traceparent",
+    "tracers",
     "track",
     "working_for",
 ]

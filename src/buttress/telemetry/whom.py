@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from buttress.telemetry.spans import span, traceparent
 
 
 class Place:
@@ -24,11 +26,18 @@ place: ContextVar[Place | None] = ContextVar("place", default=None)
 
 
 @contextmanager
-def entering(kind: Literal["route", "page", "job"], name: str) -> Iterator[None]:
-    """Everything inside is told as done there, by the query monitor for one."""
-    token = place.set(Place(kind, name))
+def entering(
+    kind: Literal["route", "page", "job"], name: str, *, parent: str = ""
+) -> Iterator[None]:
+    """Everything inside is told as done there: by the query monitor, and as a span.
+
+    `parent` is the `traceparent` of the span it belongs to, where that is not the one around.
+    """
+    here = Place(kind, name)
+    token = place.set(here)
     try:
-        yield
+        with span(here.name, "consumer" if kind == "job" else "internal", parent=parent):
+            yield
     finally:
         place.reset(token)
 
@@ -67,3 +76,20 @@ def working_for(
         yield
     finally:
         _context.reset(token)
+
+
+def handed_on() -> dict[str, str]:
+    """What work that is done later, elsewhere, is to know of who asked for it: ids, no names."""
+    asked = {"request_id": context().request_id, "traceparent": traceparent()}
+    return {name: value for name, value in asked.items() if value}
+
+
+@contextmanager
+def doing_job(job_id: str, name: str, handed: Mapping[str, object] | None) -> Iterator[None]:
+    """Everything inside is that job; `handed` is what `handed_on` gave whoever asked for it."""
+    known = {key: value for key, value in (handed or {}).items() if isinstance(value, str)}
+    with (
+        working_for(job_id=job_id, request_id=known.get("request_id")),
+        entering("job", name, parent=known.get("traceparent", "")),
+    ):
+        yield

@@ -9,6 +9,7 @@ from buttress import telemetry
 from buttress.db.database import Database
 from buttress.db.monitor.monitor import Monitor
 from buttress.db.monitor.prometheus import MonitorCollector
+from buttress.db.monitor.traced import traced
 from buttress.db.monitor.writer import EVERY_SECONDS, Writer
 from buttress.settings import MonitorSettings
 
@@ -25,6 +26,8 @@ def watching(
     monitor = Monitor(slow_seconds=settings.slow_seconds)
     for one in {id(one): one for one in (database, *others)}.values():
         monitor.watch(one)
+        if telemetry.tracers:
+            one.executions.record = traced(monitor.record, one.backend.name)
     for folder in app_folders:
         monitor.files.add_app(folder)
     collector = MonitorCollector(monitor)
