@@ -20,11 +20,26 @@ LONG = 60
 """Characters: longer texts describe, they do not name."""
 
 ENOUGH = 0.55
-WEIGHTS = {"filled": 0.25, "texts": 0.2, "distinct": 0.1, "short": 0.1, "contrast": 0.2, "known": 0.15}  # fmt: skip
+WEIGHTS = {
+    "filled": 0.25,
+    "texts": 0.2,
+    "distinct": 0.1,
+    "short": 0.1,
+    "contrast": 0.2,
+    "known": 0.15,
+}
 
-KNOWN = frozenset(
-    ["ean", "gtin", "barcode", "upc", "sku", "code", "codigo", "ref", "reference", "referencia", "id", "item", "article", "artigo", "name", "nome", "product", "produto", "title", "titulo", "description", "descricao", "designation", "designacao", "brand", "marca", "price", "preco", "pvp", "rrp", "cost", "custo", "amount", "valor", "total", "currency", "moeda", "tax", "iva", "vat", "margin", "margem", "quantity", "qty", "quantidade", "qtd", "stock", "units", "unidades", "unit", "unidade", "size", "tamanho", "capacity", "capacidade", "weight", "peso", "width", "largura", "height", "altura", "depth", "profundidade", "length", "comprimento", "colour", "color", "cor", "category", "categoria", "type", "tipo", "family", "familia", "supplier", "fornecedor", "date", "data", "day", "dia", "month", "mes", "campaign", "campanha", "platform", "spend", "clicks", "impressions", "conversions", "revenue", "url", "link", "image", "imagem", "ingredients", "ingredientes", "inci", "country", "pais", "status", "estado", "notes", "notas", "variant", "variante", "cnp", "email", "phone", "address"]
-)
+_KNOWN = """
+ean gtin barcode upc sku code codigo ref reference referencia id item article artigo name nome
+product produto title titulo description descricao designation designacao brand marca price preco
+pvp rrp cost custo amount valor total currency moeda tax iva vat margin margem quantity qty
+quantidade qtd stock units unidades unit unidade size tamanho capacity capacidade weight peso width
+largura height altura depth profundidade length comprimento colour color cor category categoria type
+tipo family familia supplier fornecedor date data day dia month mes campaign campanha platform spend
+clicks impressions conversions revenue url link image imagem ingredients ingredientes inci country
+pais status estado notes notas variant variante cnp email phone address
+"""
+KNOWN = frozenset(_KNOWN.split())
 
 _NUMBER = re.compile(r"[-+(]?[€$£]?\s*\d[\d\s.,'%)€$£/:-]*")
 _WORD = re.compile(r"[a-z]+")
@@ -127,10 +142,10 @@ def _names(sheet: Sheet, index: int, width: int) -> tuple[str, ...]:
 def _above(sheet: Sheet, index: int, column: int) -> list[str]:
     """What merged cells right above the header say of a column; a title over all is no name."""
     found = []
-    row = index
+    row, header = index, sheet.rows[index]
     for top, left, bottom, right in sorted(sheet.merged, reverse=True):
         over = left <= column <= right and right > left
-        whole = right - left + 1 >= len(sheet.rows[index])
+        whole = all(left <= at <= right for at in range(len(header)) if _filled(header, at))
         if over and bottom == row - 1 and not whole:
             found.append(_text(sheet.rows[top], left))
             row = top
