@@ -188,11 +188,15 @@ class Execution:
         DBOS.launch()
 
     def start(
-        self, job_id: str, arguments: list[Any], timeout: float | None, whom: str | None
+        self,
+        job_id: str,
+        arguments: list[Any],
+        timeout: float | None,
+        attributes: dict[str, Any],
     ) -> Any:
         """Begin a job here and now, past the queues; the engine's handle."""
-        attributes = SetWorkflowAttributes({"job": arguments[0], "for": whom})
-        with SetWorkflowID(job_id), SetWorkflowTimeout(timeout), attributes:
+        kept = SetWorkflowAttributes(attributes)
+        with SetWorkflowID(job_id), SetWorkflowTimeout(timeout), kept:
             return DBOS.start_workflow(self._job, *arguments)
 
     def recover(self, executor: str) -> None:

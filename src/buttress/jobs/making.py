@@ -17,6 +17,7 @@ from buttress.jobs import values
 from buttress.jobs.declaration import Job, current_run
 from buttress.jobs.for_whom import Kept, keep, told
 from buttress.jobs.queues import Queue
+from buttress.telemetry import handed_on
 
 if TYPE_CHECKING:
     from dbos import DBOSClient
@@ -70,7 +71,7 @@ def enqueue(jobs: Jobs, order: Order, session: Session | None) -> str:
         "workflow_id": parent.child_id() if parent else uuid4().hex,
         "app_version": VERSION,
         "priority": order.priority,
-        "attributes": {"job": job.name, "queue": queue, "for": told(kept)},
+        "attributes": {"job": job.name, "queue": queue, "for": told(kept), **handed_on()},
     }
     if order.delay_seconds:
         options["delay_seconds"] = order.delay_seconds
@@ -116,7 +117,7 @@ def _enqueue_in(
 
 def start(jobs: Jobs, execution: Execution, order: Order) -> tuple[str, Future[Any] | None]:
     """Begin a job in this process; its id, and where it runs."""
-    kept = keep(jobs.people)
+    kept, handed = keep(jobs.people), handed_on()
     arguments = order.arguments(kept)
     from buttress.jobs.engine import translated
 
@@ -125,7 +126,11 @@ def start(jobs: Jobs, execution: Execution, order: Order) -> tuple[str, Future[A
     with translated(jobs.database.url.label):
         # Outside of the engine's context: the child is ours to number and to remember.
         handle = contextvars.Context().run(
-            execution.start, made, arguments, order.job.timeout_seconds, told(kept)
+            execution.start,
+            made,
+            arguments,
+            order.job.timeout_seconds,
+            {"job": order.job.name, "for": told(kept), **handed},
         )
     if parent:
         _keep_parent(jobs, made, parent.id, None)

@@ -133,6 +133,14 @@ def state_of(jobs: Jobs, job_id: str) -> State:
     return "paused" if is_paused else STATES[state]
 
 
+def attributes_of(jobs: Jobs, job_id: str) -> dict[str, Any]:
+    """What is kept with a job beside its arguments, at the cost of one short query."""
+    work = jobs.tables.work
+    query = select(work.c.attributes).where(work.c.workflow_uuid == job_id)
+    with jobs.database.connection(read_only=True) as connection:
+        return connection.scalar(query) or {}
+
+
 def outcome(jobs: Jobs, job_id: str) -> Any:
     """What a job that ended returned, or raises what it raised."""
     from buttress.jobs.engine import translated

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Column,
     Connection,
@@ -97,6 +98,7 @@ class Tables:
             Column("completed_at", BigInteger),
             Column("workflow_deadline_epoch_ms", BigInteger),
             Column("recovery_attempts", BigInteger),
+            Column("attributes", JSON),
         )
         self.transaction = Table(
             "datasource_outputs",

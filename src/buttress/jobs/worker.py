@@ -21,7 +21,7 @@ from buttress.jobs.for_whom import Kept, acting
 from buttress.jobs.jobs import Jobs
 from buttress.jobs.lease import Lease
 from buttress.jobs.schedules import apply_schedules, is_second_time
-from buttress.jobs.status import Progress
+from buttress.jobs.status import Progress, attributes_of
 
 log = logging.getLogger(__name__)
 
@@ -103,8 +103,8 @@ class Worker:
             )
         run = RunningJob(job_id, self.jobs, self._execution)
         with (
-            telemetry.entering("job", name),
-            telemetry.working_for(app=name.partition(".")[0], job_id=job_id),
+            telemetry.working_for(app=name.partition(".")[0]),
+            telemetry.doing_job(job_id, name, attributes_of(self.jobs, job_id)),
             acting(self.jobs.people, kept),
             running(run),
         ):
