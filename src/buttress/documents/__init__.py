@@ -6,6 +6,8 @@
 Every value comes with its place, so that a person can look it up.
 """
 
+from buttress.documents.finding import TextIndex, find_text
+from buttress.documents.headers import propose_header
 from buttress.documents.parts import (
     Box,
     CellValue,
@@ -24,6 +26,7 @@ from buttress.documents.parts import (
     Word,
     Workbook,
 )
+from buttress.documents.pdf import preview, read_pdf
 from buttress.documents.refusals import (
     Damaged,
     DocumentError,
@@ -34,6 +37,9 @@ from buttress.documents.refusals import (
     NotThatKind,
     Protected,
 )
+from buttress.documents.sheets import read_workbook
+from buttress.documents.tables import columns_of, read_table
+from buttress.documents.web import fetch_page, read_page
 
 __all__ = [
     "Box",
@@ -57,7 +63,17 @@ __all__ = [
     "Table",
     "TableCell",
     "TableRow",
+    "TextIndex",
     "WebPage",
     "Word",
     "Workbook",
+    "columns_of",
+    "fetch_page",
+    "find_text",
+    "preview",
+    "propose_header",
+    "read_page",
+    "read_pdf",
+    "read_table",
+    "read_workbook",
 ]

@@ -40,8 +40,8 @@ def read_table(
 
     The header is found by the columns' names and aliases, on one line or several, and again
     wherever it is repeated; columns that nobody expects are left out. A row is told by the
-    column `key`, which every row must have. Lines of a wrapped cell join the nearer row. Numbers are `Decimal`, European or American as the whole table shows; those in parentheses are
-    negative.
+    column `key`, which every row must have. Lines of a wrapped cell join the nearer row. Numbers
+    are `Decimal`, European or American as the whole table shows; those in parentheses are negative.
 
     Parameters
     ----------
