@@ -22,7 +22,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
@@ -81,75 +81,47 @@ class Check:
     """How long it may take; beyond that it counts as failed."""
 
 
-@dataclass
-class Routes:
-    """Records the routes of an app; the API turns them into real ones when it starts."""
+@dataclass(frozen=True)
+class Method:
+    """Records the routes of one HTTP method: `@app.api.get("/open")`."""
 
-    recorded: list[Route] = field(default_factory=list)
+    name: str
+    status: int
+    needs: Permission
+    recorded: list[Route]
 
-    def get(
+    def __call__(
         self,
         path: str,
         *,
-        status: int = 200,
+        status: int | None = None,
         summary: str | None = None,
-        needs: Permission = "apps.read",
+        needs: Permission | None = None,
     ) -> Callable[[Endpoint], Endpoint]:
-        """Answer GET on this path with what the function returns."""
-        return self._record("GET", path, status, summary, needs)
+        """Answer on this path with what the function returns; `status` and `needs` are the
+        method's own unless given."""
 
-    def post(
-        self,
-        path: str,
-        *,
-        status: int = 201,
-        summary: str | None = None,
-        needs: Permission = "apps.write",
-    ) -> Callable[[Endpoint], Endpoint]:
-        """Answer POST on this path; 201 Created unless told otherwise."""
-        return self._record("POST", path, status, summary, needs)
-
-    def put(
-        self,
-        path: str,
-        *,
-        status: int = 200,
-        summary: str | None = None,
-        needs: Permission = "apps.write",
-    ) -> Callable[[Endpoint], Endpoint]:
-        """Answer PUT on this path."""
-        return self._record("PUT", path, status, summary, needs)
-
-    def patch(
-        self,
-        path: str,
-        *,
-        status: int = 200,
-        summary: str | None = None,
-        needs: Permission = "apps.write",
-    ) -> Callable[[Endpoint], Endpoint]:
-        """Answer PATCH on this path."""
-        return self._record("PATCH", path, status, summary, needs)
-
-    def delete(
-        self,
-        path: str,
-        *,
-        status: int = 204,
-        summary: str | None = None,
-        needs: Permission = "apps.write",
-    ) -> Callable[[Endpoint], Endpoint]:
-        """Answer DELETE on this path; 204 No Content unless told otherwise."""
-        return self._record("DELETE", path, status, summary, needs)
-
-    def _record(
-        self, method: str, path: str, status: int, summary: str | None, needs: Permission
-    ) -> Callable[[Endpoint], Endpoint]:
         def record(endpoint: Endpoint) -> Endpoint:
-            self.recorded.append(Route(method, path, endpoint, status, summary, needs))
+            self.recorded.append(
+                Route(
+                    self.name, path, endpoint, status or self.status, summary, needs or self.needs
+                )
+            )
             return endpoint
 
         return record
+
+
+class Routes:
+    """Records the routes of an app; the API turns them into real ones when it starts."""
+
+    def __init__(self) -> None:
+        self.recorded: list[Route] = []
+        self.get = Method("GET", 200, "apps.read", self.recorded)
+        self.post = Method("POST", 201, "apps.write", self.recorded)
+        self.put = Method("PUT", 200, "apps.write", self.recorded)
+        self.patch = Method("PATCH", 200, "apps.write", self.recorded)
+        self.delete = Method("DELETE", 204, "apps.write", self.recorded)
 
 
 class App:

@@ -51,7 +51,7 @@ def needed(route: APIRoute) -> list[str]:
 def test_every_route_names_one_permission(runtime):
     named = {route.path: needed(route) for route in routes(runtime)}
 
-    assert len(named) >= 8
+    assert len(named) >= 30
     assert all(len(found) == 1 and found[0] in PERMISSIONS for found in named.values()), named
 
 
@@ -77,7 +77,7 @@ def test_people_are_invited_changed_and_disabled(runtime, root, client):
     with acting(root):
         link = client.post("/api/v1/people/invitations", json={"name": "ann@example.com"}).json()
         assert link["path"].startswith("/sign-in/link/")
-        everybody = client.get("/api/v1/people").json()
+        everybody = client.get("/api/v1/people").json()["items"]
         path = f"/api/v1/people/{everybody[0]['id']}"
         refused = client.patch(path, json={"role": "viewer"})
         told = client.get("/api/v1/audit", params={"limit": 1}).json()
@@ -85,7 +85,7 @@ def test_people_are_invited_changed_and_disabled(runtime, root, client):
     assert [person["name"] for person in everybody] == ["root@example.com"]
     assert (refused.status_code, refused.json()["title"]) == (409, "Conflict")
     assert told["items"][0]["action"] == "person.invite"
-    assert told["next"] == str(told["items"][0]["number"])
+    assert told["next"]
 
 
 def test_pages_of_a_list_follow_each_other(root, client):
@@ -95,7 +95,7 @@ def test_pages_of_a_list_follow_each_other(root, client):
         page = client.get("/api/v1/audit?limit=2").json()
         found = [entry["number"] for entry in page["items"]]
         while page["next"]:
-            page = client.get(f"/api/v1/audit?limit=2&before={page['next']}").json()
+            page = client.get(f"/api/v1/audit?limit=2&cursor={page['next']}").json()
             found += [entry["number"] for entry in page["items"]]
 
     assert found == list(range(found[0], 0, -1))
@@ -106,7 +106,7 @@ def test_a_token_is_made_shown_once_and_revoked(root, client):
         made = client.post(
             "/api/v1/tokens", json={"name": "n", "permissions": ["apps.read"]}
         ).json()
-        (listed,) = client.get("/api/v1/tokens").json()
+        (listed,) = client.get("/api/v1/tokens").json()["items"]
         assert client.delete(f"/api/v1/tokens/{made['id']}").status_code == 204
         assert client.delete(f"/api/v1/tokens/{made['id']}").status_code == 404
 
@@ -133,7 +133,8 @@ def test_what_cannot_be_stored_is_told_and_not_stored(root, client, body):
 
 
 @pytest.mark.parametrize(
-    "query", ["before=0", "before=9" + "9" * 30, "limit=0", "actor=%00", "before=x"]
+    "query",
+    ["cursor=0", "cursor=9" + "9" * 30, "limit=0", "actor=%00", "cursor=%00", "since=x", "sort=at"],
 )
 def test_a_query_that_makes_no_sense_is_told(root, client, query):
     with acting(root):
@@ -165,7 +166,7 @@ def test_a_file_goes_up_and_comes_back_to_whom_it_belongs(runtime, root, client)
         path = f"/api/v1/files/{made.json()['id']}"
         answer = client.get(path)
         part = client.get(path, headers={"range": "bytes=1-3"})
-        listed = client.get("/api/v1/files").json()
+        listed = client.get("/api/v1/files").json()["items"]
     with acting(someone("admin")):
         foreign = [client.get(path).status_code, client.delete(path).status_code]
     with acting(root):

@@ -10,12 +10,15 @@ from typing import Any
 import anyio
 from fastapi import APIRouter, FastAPI
 
-from buttress.api import files, health, metrics, people
+from buttress.api import audit, credentials, files, health, jobs, metrics, operations, people, usage
+from buttress.api.etags import TellUnchanged
+from buttress.api.observed import NoteRoute
 from buttress.api.permission import needs
 from buttress.api.place import TellPlace
 from buttress.api.problems import PROBLEM_TYPE, Problem, explain_problems
 from buttress.api.reference import add_reference
 from buttress.api.responses import TimeResponses
+from buttress.api.route import StrictRoute
 from buttress.app import App
 from buttress.errors import NotFound
 from buttress.runtime import Runtime
@@ -28,7 +31,9 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         401: "Nobody is signed in",
         403: "The person or the token may not do this",
         404: "What was named does not exist",
+        408: "The body did not arrive in time",
         409: "Its state does not allow it",
+        412: "It was changed meanwhile",
         413: "The body is too large",
         422: "The request does not fit",
         429: "Too many requests",
@@ -61,6 +66,7 @@ def create_api(runtime: Runtime, *, lifespan: Lifespan | None = None) -> FastAPI
     root.include_router(health.router(runtime))
     root.include_router(metrics.router)
     root.add_middleware(TellPlace)
+    root.add_middleware(NoteRoute)
     root.add_middleware(TimeResponses, responses=runtime.health.responses)
 
     # An application of its own: what it does not know is answered as a problem, not by a page.
@@ -68,8 +74,9 @@ def create_api(runtime: Runtime, *, lifespan: Lifespan | None = None) -> FastAPI
     api.state.runtime = runtime
     explain_problems(api)
     add_reference(api, path="/docs")
-    api.include_router(people.router)
-    api.include_router(files.router)
+    api.add_middleware(TellUnchanged)
+    for room in (people, credentials, audit, files, jobs, usage, operations):
+        api.include_router(room.router)
     for app in runtime.apps:
         api.include_router(app_router(app))
     root.mount("/api/v1", api)
@@ -92,7 +99,7 @@ async def nothing(_: FastAPI) -> AsyncIterator[None]:
 
 def app_router(app: App) -> APIRouter:
     """The routes an app recorded, under its name."""
-    router = APIRouter(prefix=f"/{app.name}", tags=[app.title])
+    router = APIRouter(prefix=f"/{app.name}", tags=[app.title], route_class=StrictRoute)
     for route in app.routes:
         router.add_api_route(
             route.path,

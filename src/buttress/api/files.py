@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tempfile
 from collections.abc import Iterator
@@ -10,21 +11,25 @@ from typing import Annotated
 from uuid import UUID
 
 import anyio.to_thread
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy import select
 
 from buttress.access import require
+from buttress.api.etags import among
+from buttress.api.paging import Asked, Listing, containing, equal
 from buttress.api.permission import needs
+from buttress.api.route import Claim, StrictRoute, claims_itself
 from buttress.api.session import SessionDep
-from buttress.api.types import Text
-from buttress.files import File, Files, content_disposition, for_owner, of_owner
+from buttress.api.types import Page, Text
+from buttress.files import File, Files, content_disposition, for_owner
 from buttress.runtime import Runtime
 
 MEMORY_BYTES = 1 << 20
 BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
-router = APIRouter(tags=["Files"])
+router = APIRouter(tags=["Files"], route_class=StrictRoute)
 
 
 class FileOut(BaseModel):
@@ -41,34 +46,53 @@ class FileOut(BaseModel):
     created_at: datetime
 
 
+FILES = Listing(
+    FileOut,
+    File.id,
+    sort={"created_at": File.created_at, "name": File.name, "bytes": File.bytes},
+    filters={
+        "name": containing(File.name),
+        "media_type": equal(File.media_type),
+        "app": equal(File.app),
+    },
+    first="-created_at",
+)
+
+
 @router.get("/files", dependencies=[needs("files.read")])
-def own_files(
-    session: SessionDep, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-) -> list[FileOut]:
+def own_files(session: SessionDep, asked: Annotated[Asked, Depends(FILES)]) -> Page[FileOut]:
     """One's own files, the newest first."""
-    owner = require("files.read").person
-    return [FileOut.model_validate(file) for file in of_owner(session, owner, limit=limit)]
+    own = select(File).where(File.owner == require("files.read").person)
+    return FILES.page(session, asked, own)
 
 
 @router.post(
     "/files",
     status_code=201,
-    dependencies=[needs("files.write")],
+    dependencies=[needs("files.write"), Depends(claims_itself)],
     openapi_extra={"requestBody": {"required": True, "content": BINARY}},
 )
 async def upload(request: Request, name: Text) -> FileOut:
     """Keep a file; the body is its content, as it is."""
     runtime: Runtime = request.app.state.runtime
     owner = require("files.write").person
+    claim: Claim | None = request.state.claim
+    digest = hashlib.sha256()
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as spooled:
         async for block in request.stream():
+            digest.update(block)
             spooled.write(block)
         spooled.seek(0)
 
         def put() -> FileOut:
             with runtime.session() as session:
+                if claim:
+                    claim.begin(session, digest.digest())
                 file = runtime.files.put(session, spooled, name=name, app="api", owner=owner)
-                return FileOut.model_validate(file)
+                made = FileOut.model_validate(file)
+                if claim:
+                    claim.keep(Response(made.model_dump_json(), 201, media_type="application/json"))
+                return made
 
         return await anyio.to_thread.run_sync(put)
 
@@ -113,7 +137,7 @@ def file_response(files: Files, file: File, request: Request) -> Response:
         # A shared cache would give it to others; the browser asks each time whether it still may.
         "Cache-Control": "private, no-cache",
     }
-    if _has(request.headers.get("if-none-match", ""), etag):
+    if among(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
     start, end, status = 0, file.bytes, 200
     asked = _RANGE.fullmatch(request.headers.get("range", ""))
@@ -146,8 +170,3 @@ def _between(blocks: Iterator[bytes], start: int, end: int) -> Iterator[bytes]:
         at += len(block)
         if at >= end:
             return
-
-
-def _has(header: str, etag: str) -> bool:
-    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
-    return etag in tags or "*" in tags

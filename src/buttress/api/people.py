@@ -1,21 +1,26 @@
-"""People, tokens and the audit log under `/api/v1`."""
+"""Who is asking, and the people of a deployment, under `/api/v1`."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict
 
-from buttress.access import Identity, Permission, Role, audit, links, people, require, tokens
-from buttress.access.secrets import id_of
+from buttress.access import Identity, Permission, Role, links, people, require
+from buttress.access.tables import Person
+from buttress.api.etags import refuse_changed
+from buttress.api.paging import Asked, Listing, containing, equal
 from buttress.api.permission import needs
+from buttress.api.route import StrictRoute
 from buttress.api.session import SessionDep
 from buttress.api.types import Page, Text
 
-router = APIRouter(tags=["People"])
+NO_STORE = "no-store"
+
+router = APIRouter(tags=["People"], route_class=StrictRoute)
 
 
 class Me(BaseModel):
@@ -52,54 +57,31 @@ class Invitation(BaseModel):
     role: Role = "viewer"
 
 
+class InvitationOut(BaseModel):
+    """Somebody who was invited and has not come yet."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    name: str
+    role: str
+    created_at: datetime
+    expires_at: datetime
+
+
 class LinkOut(BaseModel):
     """The path of a link that works once; put the address of the deployment before it."""
 
     path: str
 
 
-class NewToken(BaseModel):
-    """A token to be made."""
-
-    name: Text
-    permissions: list[Permission] = Field(min_length=1)
-    days: Annotated[float, Field(gt=0, le=36_500)] | None = 90
-
-
-class TokenOut(BaseModel):
-    """A token, but for its secret."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: str
-    name: str
-    permissions: list[str]
-    created_at: datetime
-    expires_at: datetime | None
-    used_at: datetime | None
-
-
-class TokenMade(BaseModel):
-    """A new token, shown this once."""
-
-    id: str
-    token: str
-
-
-class AuditEntryOut(BaseModel):
-    """Who did what."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    number: int
-    at: datetime
-    actor: str
-    action: str
-    object: str
-    outcome: str
-    address: str
-    request_id: str
-    details: dict[str, Any]
+PEOPLE = Listing(
+    PersonOut,
+    Person.id,
+    sort={"name": Person.name, "created_at": Person.created_at},
+    filters={"role": equal(Person.role, Role), "name": containing(Person.name)},
+    first="name",
+)
 
 
 @router.get("/me", dependencies=[needs("apps.read")])
@@ -110,22 +92,46 @@ async def me() -> Me:
 
 
 @router.get("/people", dependencies=[needs("people.manage")])
-def list_people(session: SessionDep) -> list[PersonOut]:
+def list_people(session: SessionDep, asked: Annotated[Asked, Depends(PEOPLE)]) -> Page[PersonOut]:
     """Everybody, by name."""
-    return [PersonOut.model_validate(person) for person in people.everybody(session)]
+    return PEOPLE.page(session, asked)
+
+
+@router.get("/people/invitations", dependencies=[needs("people.manage")])
+def list_invitations(session: SessionDep) -> list[InvitationOut]:
+    """Who was invited within the last seven days and has not come yet."""
+    return [InvitationOut.model_validate(one) for one in links.invitations(session)]
 
 
 @router.post("/people/invitations", status_code=201, dependencies=[needs("people.manage")])
-def invite(invitation: Invitation, session: SessionDep) -> LinkOut:
+def invite(invitation: Invitation, session: SessionDep, response: Response) -> LinkOut:
     """Make a link by which somebody signs up; it works once, for seven days."""
+    response.headers["cache-control"] = NO_STORE
     secret = links.invite(session, invitation.name, invitation.role)
     return LinkOut(path=f"/sign-in/link/{secret}")
 
 
+@router.delete(
+    "/people/invitations/{invitation_id}", status_code=204, dependencies=[needs("people.manage")]
+)
+def revoke_invitation(invitation_id: UUID, session: SessionDep) -> None:
+    """Have the link of an invitation work no more."""
+    links.revoke_invitation(session, invitation_id)
+
+
+@router.get("/people/{person_id}", dependencies=[needs("people.manage")])
+def show_person(person_id: UUID, session: SessionDep) -> PersonOut:
+    """One person."""
+    return PersonOut.model_validate(people.find(session, person_id))
+
+
 @router.patch("/people/{person_id}", dependencies=[needs("people.manage")])
-def change_person(person_id: UUID, change: PersonChange, session: SessionDep) -> PersonOut:
-    """Give another role, disable or enable."""
+def change_person(
+    person_id: UUID, change: PersonChange, session: SessionDep, request: Request
+) -> PersonOut:
+    """Give another role, disable or enable; with If-Match only what has not changed meanwhile."""
     person = people.find(session, person_id)
+    refuse_changed(request, PersonOut.model_validate(person))
     if change.role is not None and change.role != person.role:
         people.change_role(session, person, change.role)
     if change.disabled is not None and change.disabled is (person.disabled_at is None):
@@ -134,45 +140,11 @@ def change_person(person_id: UUID, change: PersonChange, session: SessionDep) ->
 
 
 @router.post("/people/{person_id}/password", status_code=201, dependencies=[needs("people.manage")])
-def new_password(person_id: UUID, session: SessionDep) -> LinkOut:
+def new_password(person_id: UUID, session: SessionDep, response: Response) -> LinkOut:
     """Make a link by which a person chooses a new password; it works once, for two hours."""
+    response.headers["cache-control"] = NO_STORE
     secret = links.for_new_password(session, people.find(session, person_id))
     return LinkOut(path=f"/sign-in/link/{secret}")
-
-
-@router.get("/tokens", dependencies=[needs("tokens.own")])
-def own_tokens(session: SessionDep) -> list[TokenOut]:
-    """One's own tokens, the newest first."""
-    found = tokens.tokens(session, people.find(session, asking().person))
-    return [TokenOut.model_validate(token) for token in found]
-
-
-@router.post("/tokens", status_code=201, dependencies=[needs("tokens.own")])
-def make_token(new: NewToken, session: SessionDep) -> TokenMade:
-    """Make a token with some of what one may oneself."""
-    person = people.find(session, asking().person)
-    token = tokens.create(session, person, new.name, new.permissions, days=new.days)
-    return TokenMade(id=id_of(token) or "", token=token)
-
-
-@router.delete("/tokens/{token_id}", status_code=204, dependencies=[needs("tokens.own")])
-def revoke_token(token_id: Text, session: SessionDep) -> None:
-    """End one of one's own tokens at once."""
-    tokens.revoke(session, token_id, person=asking().person)
-
-
-@router.get("/audit", dependencies=[needs("audit.read")])
-def audit_log(
-    session: SessionDep,
-    actor: Text | None = None,
-    action: Text | None = None,
-    before: Annotated[int | None, Query(ge=1, le=2**62, description="`next` of a page")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> Page[AuditEntryOut]:
-    """Who did what, the newest first; an action may end with `*`."""
-    found = audit.entries(session, actor=actor, action=action, before=before, limit=limit + 1)
-    items = [AuditEntryOut.model_validate(entry) for entry in found[:limit]]
-    return Page(items=items, next=str(items[-1].number) if len(found) > limit else None)
 
 
 def asking() -> Identity:
