@@ -17,6 +17,7 @@ from buttress.settings import (
     TimeoutSettings,
 )
 from integration.check_seeds import (
+    OURS,
     POLICY,
     REMOTE,
     SECURED,
@@ -130,6 +131,10 @@ FIRES: dict[str, Case] = {
     "BT-414": sql(
         SECURED, "create policy slow on guarded using (owner_id = current_setting('a.b')::int)"
     ),
+    "BT-415": sql(TENANTS),
+    "BT-416": sql(SECURED),
+    "BT-417": sql("grant buttress_backup to buttress_app"),
+    "BT-418": sql(SECURED, OURS),
     "BT-421": people("admin", disabled=True),
     "BT-422": plain(access=AccessSettings(absolute_days=31)),
     "BT-423": plain(oidc=OIDCSettings(issuer="http://id.example.com")),
@@ -240,6 +245,10 @@ SILENT: dict[str, Case] = {
     "BT-412": sql(),
     "BT-413": sql(SECURED),
     "BT-414": sql(SECURED, POLICY),
+    "BT-415": sql(SECURED, POLICY),
+    "BT-416": sql(SECURED, "alter table guarded force row level security"),
+    "BT-417": sql(SECURED),
+    "BT-418": sql(SECURED, OURS, "create index on guarded (owner_id)"),
     "BT-421": people("admin"),
     "BT-422": plain(access=AccessSettings(absolute_days=30, idle_hours=24)),
     "BT-423": plain(oidc=OIDCSettings(issuer="https://id.example.com")),

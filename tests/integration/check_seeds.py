@@ -30,6 +30,7 @@ SECURED = f"{TENANTS}; alter table guarded enable row level security"
 POLICY = (
     "create policy own on guarded using (owner_id = (select current_setting('a.b', true)::int))"
 )
+OURS = POLICY.replace("policy own", "policy buttress_owner")
 
 
 def plain(**values: object) -> Case:

@@ -25,6 +25,7 @@ def all_checks() -> list[Check]:
         people,
         server,
         supply,
+        tenancy,
         web,
     )
     from buttress.check.registry import checks

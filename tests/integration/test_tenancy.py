@@ -1,0 +1,436 @@
+"""Two people, every table whose rows have owners, every way in: nobody meets another's row."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from io import BytesIO
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from fastapi.routing import APIRoute, iter_route_contexts
+from sqlalchemy.orm import DeclarativeBase
+from starlette.testclient import TestClient
+
+import notes
+from buttress.access import Identity, acting, people, permissions_of
+from buttress.api.app import create_api
+from buttress.check import Facts, all_checks
+from buttress.db import migrations
+from buttress.db.database import Database
+from buttress.db.embedded import Servers
+from buttress.db.tenancy import as_system
+from buttress.errors import ButtressError, ConfigurationError, Forbidden
+from buttress.exports import export_chunks
+from buttress.files import File
+from buttress.imports import import_rows
+from buttress.jobs import Jobs
+from buttress.jobs.worker import Worker
+from tenancy_world import Owned, Tenants, tenants
+
+LINT = ("BT-406", "BT-407", "BT-408", "BT-409", "BT-414", "BT-415", "BT-416", "BT-417", "BT-418")
+
+
+@pytest.fixture(scope="module")
+def world(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
+    with tenants(servers, tmp_path_factory.mktemp("home")) as made:
+        yield made
+
+
+@pytest.fixture
+def jobs(world: Tenants) -> Iterator[Jobs]:
+    people_of = world.runtime.jobs.people
+    with Jobs(world.runtime.database, lambda: notes.app.jobs, people=people_of) as opened:
+        yield opened
+
+
+def owners_by_core(world: Tenants, owned: Owned) -> set[UUID | None]:
+    with world.runtime.session() as session:
+        return set(session.scalars(sa.select(owned.column)))
+
+
+def owners_read_only(world: Tenants, owned: Owned) -> set[UUID | None]:
+    with world.runtime.database.session(read_only=True) as session:
+        return set(session.scalars(sa.select(owned.column)))
+
+
+def owners_by_connection(world: Tenants, owned: Owned) -> set[UUID | None]:
+    with world.runtime.database.connection() as connection:
+        return set(connection.scalars(sa.select(owned.column)))
+
+
+def owners_by_text(world: Tenants, owned: Owned) -> set[UUID | None]:
+    with world.runtime.session() as session:
+        return set(session.scalars(sa.text(f'SELECT "{owned.owner}" FROM "{owned.table.name}"')))
+
+
+def owners_after_savepoints(world: Tenants, owned: Owned) -> set[UUID | None]:
+    with world.runtime.session() as session:
+        with pytest.raises(sa.exc.ProgrammingError), session.begin_nested():
+            session.execute(sa.text("SELECT nothing_of_the_kind"))
+        with session.begin_nested():
+            return set(session.scalars(sa.select(owned.column)))
+
+
+def owners_by_coroutine(world: Tenants, owned: Owned) -> set[UUID | None]:
+    async def read() -> set[UUID | None]:
+        async with world.runtime.database.async_session() as session:
+            return set(await session.scalars(sa.select(owned.column)))
+
+    return asyncio.run(read())
+
+
+def owners_by_the_driver(world: Tenants, owned: Owned) -> set[UUID | None]:
+    """COPY out, on the driver's own cursor."""
+    with world.runtime.session() as session:
+        session.execute(sa.text("SELECT 1"))
+        driver: psycopg.Connection = session.connection().connection.driver_connection
+        with (
+            driver.cursor() as cursor,
+            cursor.copy(
+                f'COPY (SELECT "{owned.owner}" FROM "{owned.table.name}") TO STDOUT'
+            ) as copy,
+        ):
+            return {None if row[0] is None else UUID(str(row[0])) for row in copy.rows()}
+
+
+def owners_by_model(world: Tenants, owned: Owned) -> set[UUID | None]:
+    model = model_of(owned)
+    if model is None:
+        return owners_by_core(world, owned)
+    column = sa.inspect(model).get_property_by_column(model.__table__.c[owned.owner]).key
+    with world.runtime.session() as session:
+        return {getattr(row, column) for row in session.scalars(sa.select(model))}
+
+
+def owners_exported(world: Tenants, owned: Owned) -> set[UUID | None]:
+    with world.runtime.session() as session:
+        text = b"".join(export_chunks(session, sa.select(owned.column), format="csv")).decode(
+            "utf-8-sig"
+        )
+    return {UUID(line) for line in text.split()[1:]}
+
+
+READS = [
+    owners_by_core, owners_read_only, owners_by_connection, owners_by_text, owners_by_coroutine,
+    owners_after_savepoints, owners_by_the_driver, owners_by_model, owners_exported,
+]  # fmt: skip
+
+
+def model_of(owned: Owned) -> type | None:
+    """The mapped class of a table, if one is imported."""
+    bases = list(DeclarativeBase.__subclasses__())
+    while bases:
+        base = bases.pop()
+        bases += base.__subclasses__()
+        if getattr(getattr(base, "__table__", None), "name", None) == owned.table.name:
+            return base
+    return None
+
+
+def test_the_tables_of_the_foundation_and_of_apps_are_among_those_tried(world):
+    names = {owned.table.name for owned in world.tables}
+
+    assert {"buttress_file", "notes_note"} <= names
+
+
+@pytest.mark.parametrize("read", READS)
+def test_nobody_reads_a_row_of_another(world, read):
+    for owned in world.tables:
+        for who in (world.alice, world.bob):
+            with acting(who):
+                assert read(world, owned) == {who.person}, owned.table.name
+        assert read(world, owned) == set(), f"{owned.table.name}: nobody acts"
+
+
+@pytest.mark.parametrize("read", READS)
+def test_who_may_see_everything_and_the_system_do(world, read):
+    both = {world.alice.person, world.bob.person}
+    for owned in world.tables:
+        with acting(world.admin):
+            assert read(world, owned) >= both
+        with as_system("a test"):
+            assert read(world, owned) >= both
+
+
+def test_nobody_changes_a_row_of_another(world):
+    for owned in world.tables:
+        foreign = owned.column == world.alice.person
+        texts = [c for c in owned.table.c if isinstance(c.type, sa.String) and not c.computed]
+        with acting(world.bob), world.runtime.session() as session:
+            changed = session.execute(
+                sa.update(owned.table).where(foreign).values({texts[0]: texts[0]})
+            )
+            gone = session.execute(sa.delete(owned.table).where(foreign))
+            locked = session.execute(sa.select(owned.table).where(foreign).with_for_update()).all()
+        assert (changed.rowcount, gone.rowcount, locked) == (0, 0, []), owned.table.name
+
+
+def test_nobody_writes_a_row_for_another(world):
+    for owned in world.tables:
+        foreign = owned.table.insert().values(owned.row(world.alice.person))
+        given_away = sa.update(owned.table).values({owned.column: uuid4()})
+        for statement in (foreign, given_away):
+            with (
+                acting(world.bob),
+                pytest.raises(Forbidden, match="row-level security"),
+                world.runtime.session() as session,
+            ):
+                session.execute(statement)
+        with pytest.raises(Forbidden), world.runtime.session() as session:
+            session.execute(owned.table.insert(), [owned.row(world.bob.person)])
+
+
+def test_rows_are_not_imported_for_another(world):
+    for owned in world.tables:
+        rows = [owned.row(world.alice.person, "imported")]
+        with acting(world.bob), pytest.raises(Forbidden):
+            import_rows(world.runtime.database, owned.table.name, rows, on_conflict="error")
+        with as_system("a look"), world.runtime.session() as session:
+            column = next(c for c in owned.table.c if isinstance(c.type, sa.String))
+            found = sa.select(owned.column).where(sa.cast(column, sa.Text).like("imported%"))
+            assert session.scalars(found).all() == [], owned.table.name
+
+
+def test_no_route_of_the_api_shows_a_row_of_another(world):
+    api = create_api(world.runtime)
+    client = TestClient(api, raise_server_exceptions=False)
+    (versioned,) = (route.app for route in api.routes if getattr(route, "path", "") == "/api/v1")
+    contexts = iter_route_contexts(versioned.routes)
+    routes = [one.route for one in contexts if isinstance(one.route, APIRoute)]
+    asked = 0
+    for owned in world.tables:
+        with as_system("keys of Alice"), world.runtime.session() as session:
+            keys = session.execute(
+                sa.select(*owned.table.primary_key).where(owned.column == world.alice.person)
+            ).all()
+        addresses = [
+            f"/api/v1{route.path.format(**dict.fromkeys(route.param_convertors, key[0]))}"
+            for route in routes
+            for key in keys
+            if "GET" in route.methods
+        ]
+        for address in dict.fromkeys(addresses):
+            with acting(world.bob):
+                answer = client.get(address)
+            asked += answer.status_code == 200
+            assert owned.secret not in answer.text, address
+        for route in routes:
+            if "DELETE" in route.methods and route.param_convertors:
+                names = dict.fromkeys(route.param_convertors, keys[0][0])
+                with acting(world.bob):
+                    answer = client.delete(f"/api/v1{route.path.format(**names)}")
+                assert answer.status_code >= 400, route.path
+    assert asked >= 3
+    with acting(world.alice):
+        mine = client.get("/api/v1/notes/notes").text
+    assert next(o.secret for o in world.tables if o.table.name == "notes_note") in mine
+
+
+def test_a_cached_value_is_its_readers_own_and_is_kept(world):
+    cache = world.runtime.cache
+    cache.look()
+    counters = cache.counters_of("notes")
+
+    def read(who: Identity) -> list[str]:
+        with acting(who), world.runtime.database.session(read_only=True) as session:
+            return notes.texts(session)
+
+    async def read_async(who: Identity) -> list[str]:
+        with acting(who):
+            async with world.runtime.database.async_session(read_only=True) as session:
+                return await notes.texts_async(session)
+
+    first = {who.name: read(who) for who in (world.alice, world.bob, world.admin)}
+    misses = counters.snapshot(()).misses
+    again = {who.name: read(who) for who in (world.alice, world.bob, world.admin)}
+
+    assert again == first
+    assert counters.snapshot(()).misses == misses, "the second reads are hits"
+    assert not set(first[world.alice.name]) & set(first[world.bob.name])
+    assert set(first[world.admin.name]) >= {*first[world.alice.name], *first[world.bob.name]}
+    for who in (world.alice, world.bob):
+        assert asyncio.run(read_async(who)) == first[who.name]
+    with world.runtime.database.session(read_only=True) as session:
+        assert notes.texts(session) == []
+
+
+def test_a_transaction_begun_for_another_fills_nobodys_cache(world):
+    world.runtime.cache.look()
+    world.runtime.cache.clear("notes")
+    with (
+        as_system("a test"),
+        world.runtime.database.session(read_only=True) as session,
+        acting(world.bob),
+    ):
+        session.execute(sa.text("SELECT 1"))
+    with as_system("a test"), world.runtime.database.session(read_only=True) as session:
+        session.execute(sa.text("SELECT 1"))
+        with acting(world.bob):
+            everything = notes.texts(session)
+    with acting(world.bob), world.runtime.database.session(read_only=True) as session:
+        own = notes.texts(session)
+
+    assert len(everything) > len(own)
+
+
+def test_values_kept_by_hand_are_not_of_rows_with_owners(world):
+    cache = world.runtime.cache
+    cache.look()
+    with pytest.raises(ConfigurationError, match="belong to people"):
+        cache.set("mine", 1, "x", tags=[notes.Note], stamp=cache.stamp())
+
+
+def test_a_job_sees_what_the_person_sees_who_asked_for_it(world, jobs):
+    with Worker(jobs, concurrency=2):
+        for who in (world.alice, world.bob):
+            with acting(who):
+                tickets = [jobs.enqueue(notes.whose_notes), jobs.start(notes.whose_notes)]
+            assert [t.result(timeout_seconds=20) for t in tickets] == [(who.name, 1)] * 2
+            assert tickets[0].status().whom == who.name
+        with as_system("a test"):
+            ticket = jobs.enqueue(notes.whose_notes)
+        assert ticket.result(timeout_seconds=20)[1] >= 2
+        assert ticket.status().whom == "system"
+        assert jobs.enqueue(notes.whose_notes).result(timeout_seconds=20) == (None, 0)
+
+
+def test_a_content_that_another_person_uploaded_too_stays(world):
+    files = world.runtime.files
+
+    def put(who: Identity) -> File:
+        with acting(who), world.runtime.session() as session:
+            return files.put(session, BytesIO(b"the same"), name="a.txt", app="x", owner=who.person)
+
+    hers, his = put(world.alice), put(world.bob)
+    with acting(world.bob), world.runtime.session() as session:
+        files.delete(session, his)
+
+    assert files.read(hers) == b"the same"
+    with acting(world.bob), world.runtime.session() as session:
+        files.delete(session, hers)
+    assert files.read(hers) == b"the same", "he deleted nothing"
+    with acting(world.alice), world.runtime.session() as session:
+        files.delete(session, hers)
+
+
+def test_threads_of_one_pool_never_meet_rows_of_another(world):
+    """Connections go from hand to hand, with transactions that fail or belong to nobody between."""
+    column = notes.Note.owner_id
+    foreign: list[object] = []
+
+    def work(number: int) -> None:
+        for turn in range(40):
+            who = (world.alice, world.bob, None)[(number + turn) % 3]
+            try:
+                with acting(who), world.runtime.session() as session:
+                    found = set(session.scalars(sa.select(column)))
+                    if found - ({who.person} if who else set()):
+                        foreign.append(found)
+                    if turn % 3 == 0:
+                        session.execute(sa.text("SELECT 1/0"))
+            except (ButtressError, sa.exc.SQLAlchemyError):
+                pass
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert foreign == []
+
+
+def test_a_transaction_stays_whose_it_was_when_it_began(world):
+    with acting(world.alice), world.runtime.session() as session:
+        before = set(session.scalars(sa.select(notes.Note.owner_id)))
+        with acting(world.bob):
+            assert set(session.scalars(sa.select(notes.Note.owner_id))) == before
+
+
+def test_who_acts_costs_a_statement_only_where_somebody_acts(world):
+    sent: list[str] = []
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        sent.append(statement)
+
+    engine = world.runtime.database.engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        for who in (None, world.alice):
+            with acting(who), world.runtime.session() as session:
+                session.execute(sa.text("SELECT 1"))
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+    assert [statement.partition("(")[0] for statement in sent] == [
+        "SELECT 1", "SELECT set_config", "SELECT 1",
+    ]  # fmt: skip
+
+
+def test_the_lint_finds_nothing_in_what_is_shipped(world):
+    facts = Facts(world.runtime.settings, runtime=world.runtime)
+    told = {check.id: check.ask(facts) for check in all_checks() if check.id in LINT}
+
+    assert told == dict.fromkeys(LINT, "")
+
+
+def test_tenancy_is_undone_by_its_reverse_and_comes_back(world, servers):
+    url = world.superuser.replace("postgres@", "buttress_owner@")
+    with closing(Database(url)) as owner:
+        with owner.connection() as connection:
+            before = owner.backend.fingerprint(connection)
+        sources = [app.migrations for app in world.runtime.apps]
+        assert migrations.drift(owner, sources) is not None
+        down = migrations.downgrade(owner, sources, "notes@base")
+        with owner.connection() as connection:
+            assert not connection.scalar(
+                sa.text("SELECT count(*) FROM pg_policy WHERE polrelid = to_regclass('notes_note')")
+            )
+        up = migrations.upgrade(owner, sources)
+        with owner.connection() as connection:
+            after = owner.backend.fingerprint(connection)
+    assert [r.id for r in down] == [r.id for r in up] == ["notes_0001"]
+    assert after == before
+
+
+def test_disabling_a_person_between_asking_and_doing_refuses_the_job(world, jobs):
+    with world.runtime.session() as session:
+        made = people.create(session, "carol@example.com", "analyst")
+    carol = Identity(made.id, made.name, made.role, permissions_of("analyst"))
+    with acting(carol):
+        ticket = jobs.enqueue(notes.whose_notes)
+    with acting(world.admin), world.runtime.session() as session:
+        people.disable(session, people.find(session, carol.person))
+
+    with Worker(jobs, concurrency=1):
+        with pytest.raises(Forbidden, match="is disabled"):
+            ticket.result(timeout_seconds=20)
+        assert ticket.status().refused
+        with acting(world.admin), world.runtime.session() as session:
+            people.enable(session, people.find(session, carol.person))
+        jobs.retry(ticket.id)
+        assert ticket.result(timeout_seconds=20) == (carol.name, 0)
+
+    gone = Identity(uuid4(), "dave@example.com", "analyst", permissions_of("analyst"))
+    with acting(gone):
+        ticket = jobs.enqueue(notes.whose_notes)
+    with Worker(jobs, concurrency=1), pytest.raises(Forbidden, match="no longer here"):
+        ticket.result(timeout_seconds=20)
+
+
+def test_a_job_asked_for_with_a_token_may_no_more_than_the_token(world):
+    from buttress.access.later import Later
+
+    later = Later(world.runtime.session)
+    token = Identity(
+        world.admin.person, world.admin.name, "admin", frozenset({"apps.read"}), token="bt_1"
+    )
+    with acting(token):
+        kept = later.now()
+    assert kept is not None
+    with later.acting(kept), world.runtime.session() as session:
+        assert session.scalars(sa.select(notes.Note.owner_id)).all() == []
