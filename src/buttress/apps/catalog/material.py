@@ -120,8 +120,12 @@ class Material:
 
     def find_number(self, number: Decimal) -> Found | None:
         """Where a number first stands, however it is written: 1234.5 is found in "1.234,50"."""
-        place = self._numbers.get(number)
-        return None if place is None else found_in(*self._all[place])
+        return next(self.find_numbers(number), None)
+
+    def find_numbers(self, number: Decimal) -> Iterator[Found]:
+        """Every passage in which a number stands."""
+        for place in self._numbers.get(number, ()):
+            yield found_in(*self._all[place])
 
     def find_digits(self, digits: str) -> Found | None:
         """Where digits stand that may be spaced or hyphenated, as those of barcodes."""
@@ -137,11 +141,11 @@ class Material:
         return _Index.of(self._all)
 
     @cached_property
-    def _numbers(self) -> dict[Decimal, int]:
-        found: dict[Decimal, int] = {}
+    def _numbers(self) -> dict[Decimal, list[int]]:
+        found: dict[Decimal, list[int]] = {}
         for place, (_, passage) in enumerate(self._all):
-            for number in numbers_in(passage.text):
-                found.setdefault(number, place)
+            for number in dict.fromkeys(numbers_in(passage.text)):
+                found.setdefault(number, []).append(place)
         return found
 
     @cached_property
@@ -194,7 +198,8 @@ class _Index:
 def found_in(source: Source, passage: Passage, *more: Passage) -> Found:
     """The place of one passage, or of several that follow each other."""
     if not more:
-        return Found(source.id, passage.place, passage.text)
+        text = f"{passage.label}: {passage.text}" if passage.label else passage.text
+        return Found(source.id, passage.place, text)
     text = " ".join(one.text for one in (passage, *more))
     place = passage.place
     boxes = [

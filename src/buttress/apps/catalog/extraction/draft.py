@@ -53,5 +53,7 @@ def _tree(values: dict[str, Any]) -> dict[str, Any]:
         node[last] = value
     rows = tree.get("catalogB", {}).get("Subtypes")
     if rows is not None:
-        tree["catalogB"]["Subtypes"] = [rows[number] for number in sorted(rows, key=int)]
+        # A variant of which nothing was found keeps its place: paths of origins count on it.
+        last = max(map(int, rows))
+        tree["catalogB"]["Subtypes"] = [rows.get(str(number), {}) for number in range(last + 1)]
     return tree
