@@ -142,4 +142,5 @@ def modules_runtime(
         home=tmp_path_factory.mktemp("home"),
     )
     with Runtime(settings) as runtime:
+        runtime.apps.clear()  # the database has none of their tables
         yield runtime

@@ -22,9 +22,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from buttress.access import Origin, current, passwords, people, signing_in, tokens
+from buttress.access import Origin, audit, current, passwords, people, signing_in, tokens
+from buttress.access.tables import AuditEntry
 from buttress.api.app import create_api
-from buttress.gate import Gate
+from buttress.gate import Gate, bodies
 from buttress.gate import owners as owners_module
 from buttress.gate.headers import content_policy
 from buttress.gate.origin import arrival, parse_networks
@@ -324,6 +325,128 @@ def test_who_asks_too_often_waits(house):
         .get("/api/v1/openapi.json", headers=token(house, "bob", "apps.read"))
         .is_success
     )
+
+
+def test_a_token_that_asks_too_often_leaves_its_person_room(house):
+    house.gate.token_rates.per_minute = 2
+    client, other = house.client(), token(house, "ann", "apps.read")
+    ours = token(house, "ann", "apps.read")
+
+    codes = [client.get("/api/v1/openapi.json", headers=ours).status_code for _ in range(3)]
+
+    assert codes == [200, 200, 429]
+    assert client.get("/api/v1/openapi.json", headers=other).is_success
+    assert house.signed_in("ann").get("/api/v1/openapi.json").is_success
+
+
+@pytest.mark.parametrize("path", ["/api/bodies/", "/_stcore/upload_file/a/b"])
+def test_a_body_that_trickles_is_given_up(house, monkeypatch, path):
+    monkeypatch.setattr(bodies, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(house.gate.owners, "may", lambda path, person: True)
+    ours = house.signed_in("ann").cookies
+    headers = {
+        "host": "localhost", "origin": SITE,
+        "cookie": "; ".join(f"{name}={value}" for name, value in ours.items()),
+    }  # fmt: skip
+    parts, sent = [], []
+
+    async def receive() -> dict[str, object]:
+        await asyncio.sleep(0.03)
+        parts.append(1)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    async def eat(scope, receive, send) -> None:
+        while (await receive())["type"] == "http.request":
+            pass
+
+    house.gate.inside = eat
+    scope = {
+        "type": "http", "method": "POST", "path": path, "raw_path": path.encode(),
+        "root_path": "", "query_string": b"", "scheme": "http", "client": ("127.0.0.1", 1),
+        "http_version": "1.1",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }  # fmt: skip
+    asyncio.run(house.gate(scope, receive, send))
+
+    assert sent[0]["status"] == 408
+    assert len(parts) <= 10
+
+
+def test_a_length_of_many_digits_is_too_large(house):
+    answer = house.client().post(
+        "/api/v1/tokens", headers=token(house, "ann", "tokens.own") | {"content-length": "9" * 5000}
+    )
+
+    assert answer.status_code == 413
+
+
+INTRUSIONS = {
+    "token": lambda house: house.client().get(
+        "/api/v1/me", headers={"authorization": f"Bearer bt_canary_{'x' * 40}"}
+    ),
+    "cookie": lambda house: house.client(cookies={"buttress": "canary"}).get("/api/v1/me"),
+    "origin": lambda house: house.client(cookies={"buttress": "canary"}).post(
+        "/sign-out", headers={"origin": "https://evil.example"}
+    ),
+    "host": lambda house: house.client().get("/", headers={"host": "evil.example"}),
+}
+
+
+@pytest.mark.parametrize("kind", INTRUSIONS)
+def test_what_is_forged_is_told_and_fills_no_log(house, caplog, kind):
+    caplog.set_level("INFO", "buttress.security")
+    for _ in range(40):
+        assert INTRUSIONS[kind](house).status_code in (400, 401, 403, 422)
+
+    told = [record for record in caplog.records if record.name == "buttress.security"]
+    assert 1 <= len(told) <= 7
+    assert "canary" not in json.dumps([record.__dict__ for record in told], default=str)
+
+
+def test_a_socket_with_a_forged_origin_is_told(house, caplog):
+    client = house.signed_in("ann")
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect(
+        "/_stcore/stream", headers={"origin": "https://evil.example", "host": "localhost"}
+    ):  # fmt: skip
+        pass
+
+    assert [record.reason for record in caplog.records if record.name == "buttress.security"] == [
+        "a page of another site asked"
+    ]
+
+
+def test_many_addresses_together_fill_no_log_either(house, caplog):
+    for number in range(300):
+        client = house.client(client=(f"198.51.{number // 250}.{number % 250}", 1))
+        client.get("/api/v1/me", headers={"authorization": "Bearer bt_x"})
+
+    told = [record for record in caplog.records if record.name == "buttress.security"]
+    assert 50 <= len(told) <= 80
+
+
+def test_who_asks_for_what_they_may_not_stands_in_the_audit_log_a_few_times(house):
+    def entries() -> list[AuditEntry]:
+        with house.runtime.session() as session:
+            found = audit.entries(session, actor="ann@example.com", action="request", limit=100)
+            return [entry for entry in found if entry.outcome == "refused"]
+
+    before, client = len(entries()), house.signed_in("ann")
+    for _ in range(30):
+        assert client.get("/api/v1/people").status_code == 403
+    client.post("/api/v1/tokens", headers={"origin": "https://evil.example"})
+    ours = token(house, "bob", "files.read")
+    house.client().get("/api/v1/me", headers=ours)
+
+    told = entries()
+    assert 5 <= len(told) - before <= 7
+    assert (told[0].object, told[0].address) == ("GET /api/v1/people", "testclient")
+    with house.runtime.session() as session:
+        (entry,) = audit.entries(session, actor="bob@example.com", action="request")
+        assert entry.details["token"] in ours["authorization"]
+        assert audit.verify(session).broken_at is None
 
 
 @pytest.mark.parametrize("announced", [True, False])

@@ -27,6 +27,7 @@ from buttress.errors import (
 from buttress.gate.bodies import LimitedBody
 from buttress.gate.cookies import cookie_name, cookies
 from buttress.gate.headers import adding
+from buttress.gate.incidents import Incidents
 from buttress.gate.origin import Arrival, arrival, parse_networks
 from buttress.gate.owners import Owners
 from buttress.gate.pages import SIGN_IN, pages
@@ -40,6 +41,8 @@ OPEN_TO_ALL = ("/health", "/sign-in", "/sign-out")
 """Paths, with all below them, that need nobody to be signed in."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SIGN_INS_A_MINUTE = 120
+TOKENS_SHARE = 0.5
+"""Of what a person may ask: a program gone wild leaves them room."""
 READING = ("GET", "HEAD", "OPTIONS")
 IDENTITY_HEADER = "x-buttress-sign-in"
 """What the workspace is told; whoever sends it from outside is not believed."""
@@ -64,7 +67,9 @@ class Gate:
         self.identities: Identities = runtime.identities
         self.owners = Owners()
         self.rates = Rates(settings.requests_per_minute)
+        self.token_rates = Rates(max(1, round(settings.requests_per_minute * TOKENS_SHARE)))
         self.sign_ins = Rates(SIGN_INS_A_MINUTE)
+        self.incidents = Incidents(runtime.session)
         self.body_bytes = settings.body_bytes
         self._proxies = parse_networks(settings.trusted_proxies)
         self._base = urlsplit(settings.base_url)
@@ -91,6 +96,7 @@ class Gate:
         self, scope: Scope, receive: Receive, send: Send, headers: Headers, came: Arrival
     ) -> None:
         path: str = scope["path"]
+        identity: Identity | None = None
         try:
             self._refuse_foreign_host(path, came)
             if is_below(path, ("/health",)) and scope["method"] not in READING:
@@ -106,30 +112,33 @@ class Gate:
                 self._refuse_what_is_anothers(path, identity)
             if is_below(path, (SIGN_IN,)) and scope["method"] not in READING:
                 self._refuse_beyond(self.sign_ins, came.origin.address)
-            body = LimitedBody(receive, send, self.body_bytes)
-            if is_below(path, ("/api",)):
+            in_api = is_below(path, ("/api",))
+            body = LimitedBody(receive, send, self.body_bytes if in_api else None)
+            if in_api:
                 self._refuse_too_many(identity, came)
                 body.refuse_announced(headers)
         except ButtressError as error:
             await self._answer(error, scope, headers, came)(scope, receive, send)
+            if isinstance(error, Forbidden) and identity is not None:
+                await self.incidents.forbidden(identity, scope["method"], path)
             return
         with acting(identity):
             if is_below(path, (SIGN_IN, "/sign-out")):
                 scope["state"] = scope.get("state", {}) | {"came": came}
                 await self._pages(scope, receive, send)
-            elif is_below(path, ("/api",)):
-                try:
-                    await self.inside(scope, body.receive, body.send)
-                except Exception:
-                    # Cut off while it read, the inside fails in ways of its own.
-                    if not body.exceeded:
-                        raise
-                if body.exceeded and not body.answered:
-                    answer = self._answer(body.error(), scope, headers, came)
-                    await answer(scope, receive, send)
-            else:
+                return
+            if not in_api:
                 self._tell(scope, identity)
-                await self.inside(scope, receive, send)
+            try:
+                await self.inside(scope, body.receive, body.send)
+            except Exception:
+                # Cut off while it read, the inside fails in ways of its own.
+                if not body.refused:
+                    raise
+            if body.refused and not body.answered:
+                await self._answer(body.refused, scope, headers, came)(scope, receive, send)
+        if body.status == 403 and identity is not None:
+            await self.incidents.forbidden(identity, scope["method"], path)
 
     async def _socket(
         self, scope: Scope, receive: Receive, send: Send, headers: Headers, came: Arrival
@@ -143,7 +152,8 @@ class Gate:
                 raise NotSignedIn("nobody is signed in")
             identity = await self._of_cookie(cookie, came)
         except ButtressError as error:
-            log.warning("socket refused", extra={"reason": error.message, **_told(came)})
+            if cookie is not None or isinstance(error, Forbidden):
+                self.incidents.refused(error.message, "WEBSOCKET", scope["path"], came.origin)
             await receive()
             await send({"type": "websocket.close", "code": 4401})
             return
@@ -243,7 +253,9 @@ class Gate:
             raise NotFound(f"there is no {path}")
 
     def _refuse_too_many(self, identity: Identity | None, came: Arrival) -> None:
-        # By the person: many tokens are no way to ask more often.
+        if identity is not None and identity.token is not None:
+            self._refuse_beyond(self.token_rates, identity.token)
+        # By the person too: many tokens are no way to ask more often.
         self._refuse_beyond(self.rates, str(identity.person) if identity else came.origin.address)
 
     def _refuse_beyond(self, rates: Rates, who: str) -> None:
@@ -267,10 +279,10 @@ class Gate:
         # Who shows nothing is a visitor; who shows something that is not good may be an intruder.
         shown = "authorization" in headers or self._cookie(headers, came) is not None
         visitor = isinstance(error, NotSignedIn) and not shown
-        log.log(
-            logging.DEBUG if visitor else logging.WARNING, "request refused",
-            extra={"reason": error.message, "path": scope["path"], **_told(came)},
-        )  # fmt: skip
+        if visitor:
+            log.debug("visitor", extra={"path": scope["path"], **_told(came)})
+        else:
+            self.incidents.refused(error.message, scope["method"], scope["path"], came.origin)
         navigates = scope["method"] in ("GET", "HEAD") and "text/html" in headers.get("accept", "")
         if isinstance(error, NotSignedIn) and navigates:
             query = scope["query_string"].decode("latin-1")
