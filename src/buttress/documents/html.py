@@ -20,6 +20,16 @@ TEXT_CHARACTERS = 500_000
 CELL_CHARACTERS = 10_000
 SKIPPED = ("script", "style", "noscript", "template", "svg", "iframe", "head")
 
+DEPTH = 3_000
+LONG_TAG, ATTRIBUTES = 20_000, 2_000
+UNCLOSED = frozenset(
+    b"area base br col dd dt embed hr img input li link meta option p param source td th tr track "
+    b"tbody thead tfoot wbr !doctype".split()
+)
+"""Elements that pages leave open, so that counting them tells no depth."""
+
+_TAG = re.compile(rb"<(/?)([a-zA-Z][^\s/>]{0,30})")
+_LONG = re.compile(rb"<[a-zA-Z][^<>]{%d,}" % LONG_TAG)
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w-]{2,40})", re.IGNORECASE)
 
 
@@ -28,6 +38,7 @@ def read_html(file: IO[bytes], url: str, encoding: str | None, article: bool) ->
     content = file.read()
     if content.startswith(b"%PDF-") or (content[:4096].count(0) > 8 and not _wide(content)):
         raise Refused("that is not a web page", cause="kind", hint="Give the address of a page.")
+    _refuse_endless(content)
     notes: list[str] = []
     text = _decoded(content, encoding, notes)
     tree = LexborHTMLParser(text)
@@ -56,6 +67,25 @@ def read_html(file: IO[bytes], url: str, encoding: str | None, article: bool) ->
             "notes": notes,
         }
     )
+
+
+def _refuse_endless(content: bytes) -> None:
+    """Refuse what takes parsers time that grows with the square of its size."""
+    depth = 0
+    for match in _TAG.finditer(content):
+        if match[2].lower() in UNCLOSED:
+            continue
+        depth = max(depth - 1, 0) if match[1] else depth + 1
+        if depth > DEPTH:
+            raise _bomb(f"its elements are nested more than {DEPTH:,} deep")
+    if any(
+        len(match[0].split(maxsplit=ATTRIBUTES)) > ATTRIBUTES for match in _LONG.finditer(content)
+    ):
+        raise _bomb(f"an element has more than {ATTRIBUTES:,} attributes")
+
+
+def _bomb(what: str) -> Refused:
+    return Refused(f"the page is refused: {what}", cause="bomb", hint="Leave this page out.")
 
 
 def _wide(content: bytes) -> bool:

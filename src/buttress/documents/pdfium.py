@@ -27,6 +27,8 @@ PIXELS = 12_000_000
 OBJECTS = 500
 """Objects of a page that are looked at for whether it is a scan."""
 
+NO_PAGES = re.compile(rb"/Type\s*/Pages\b[^>]{0,200}/Count\s+0\b")
+
 UNKNOWN = re.compile("[\ufffd\ue000-\uf8ff]")
 """Letters of fonts that do not say which they are."""
 
@@ -100,7 +102,10 @@ def open_pdf(file: IO[bytes]) -> pdfium.PdfDocument:
         document = pdfium.PdfDocument(content)
         count = len(document)
     except pdfium.PdfiumError as error:
-        raise _refused(raw.FPDF_GetLastError()) from error
+        code = raw.FPDF_GetLastError()
+        if not NO_PAGES.search(content):
+            raise _refused(code) from error
+        count = 0
     if not count:
         raise Refused("the PDF file has no pages", cause="empty", hint="Make it anew.")
     return document
