@@ -6,6 +6,7 @@ import pytest
 from alembic import op
 from sqlalchemy import text
 
+from buttress.db import tenancy_operations  # noqa: F401  # op.enable_tenancy
 from buttress.db.migration_lint import RevisionSQL, lint_revisions, lint_sql, render
 from buttress.db.migration_rules import RULES
 
@@ -46,9 +47,13 @@ UNSAFE = [
     ("rewrites-under-lock", "CLUSTER product USING i"),
     ("rewrites-under-lock", "ALTER TABLE product SET UNLOGGED"),
     ("explicit-lock", "LOCK TABLE product IN ACCESS EXCLUSIVE MODE"),
+    ("owner-without-tenancy", "CREATE TABLE note (id int, owner_id uuid)"),
+    ("policy-asks-each-row", "CREATE POLICY p ON note USING (owner = current_setting('a.b'))"),
 ]
 
 SAFE = [
+    "CREATE TABLE note (id int, owner uuid); ALTER TABLE note ENABLE ROW LEVEL SECURITY",
+    "CREATE POLICY p ON note USING (owner = (SELECT current_setting('a.b')))",
     "CREATE INDEX CONCURRENTLY i ON product (sku)",
     "REINDEX TABLE CONCURRENTLY product",
     "REFRESH MATERIALIZED VIEW CONCURRENTLY sales",
@@ -176,3 +181,27 @@ def test_a_revision_that_reads_data_is_reported_as_unchecked():
     (finding,) = lint_revisions([render("a", revision)])
 
     assert finding.rule == "not-readable"
+
+
+def test_a_later_revision_may_guard_the_rows_of_owners():
+    made = RevisionSQL("a_1", "CREATE TABLE note (id int, owner uuid)")
+    guarded = RevisionSQL("a_2", "ALTER TABLE note ENABLE ROW LEVEL SECURITY")
+
+    assert [f.revision for f in lint_revisions([made])] == ["a_1"]
+    assert lint_revisions([made, guarded]) == []
+
+
+def test_what_enable_tenancy_sends_breaks_no_rule():
+    revision = ModuleType("revision")
+
+    def upgrade() -> None:
+        op.enable_tenancy("note", owner="owner", unowned=True)  # type: ignore[attr-defined]
+        op.disable_tenancy("note", owner="owner", unowned=True)  # type: ignore[attr-defined]
+        op.see_every_row()  # type: ignore[attr-defined]
+
+    revision.upgrade = upgrade  # type: ignore[attr-defined]
+    rendered = render("a_1", revision)
+
+    assert rendered.problem == ""
+    assert rendered.sql.count("CREATE POLICY") == 1
+    assert lint_revisions([rendered]) == []

@@ -78,16 +78,39 @@ def lint_revisions(revisions: Iterable[RevisionSQL]) -> list[Finding]:
     """
     findings = []
     not_null = _ProvenNotNull()
+    revisions = list(revisions)
+    unguarded = _tables_of_owners(revisions)
     for revision in revisions:
         if revision.problem:
             broken = [("not-readable", revision.problem)]
         else:
             broken = list(_judge(revision.sql, not_null))
+        broken += [("owner-without-tenancy", text) for text in unguarded.get(revision.revision, ())]
         for rule, statement in broken:
             if rule not in revision.allow:
                 message, cure = RULES[rule].message, RULES[rule].cure
                 findings.append(Finding(rule, message, cure, statement, revision.revision))
     return findings
+
+
+def _tables_of_owners(revisions: Sequence[RevisionSQL]) -> dict[str, list[str]]:
+    """By revision, the statements that make tables with owners which none of them guards."""
+    made: dict[str, tuple[str, str]] = {}
+    for revision in revisions:
+        for text in _statements(revision.sql):
+            guarded = re.match(rf"{_ALTER}.*\bENABLE\s+ROW\s+LEVEL\b", text, re.I | re.S)
+            if guarded:
+                made.pop(_bare(guarded[1]), None)
+            elif re.search(r"\bowner(_id)?\b", text, re.I):
+                parsed = _parse(text)
+                if isinstance(parsed, exp.Create) and parsed.kind == "TABLE":
+                    columns = {column.name for column in parsed.find_all(exp.ColumnDef)}
+                    if columns & {"owner", "owner_id"}:
+                        made[_name(parsed.find(exp.Table))] = (revision.revision, text)
+    found: dict[str, list[str]] = {}
+    for id, text in made.values():
+        found.setdefault(id, []).append(text)
+    return found
 
 
 class _ProvenNotNull:
@@ -126,6 +149,8 @@ def _judge(sql: str, not_null: _ProvenNotNull) -> Iterator[tuple[str, str]]:
             parsed = _parse(text)
             if isinstance(parsed, exp.Create) and parsed.kind in ("TABLE", "VIEW"):
                 created.add(_name(parsed.find(exp.Table)))
+            if word == "CREATE" and re.search(_ASKS_EACH_ROW, text, re.I):
+                yield "policy-asks-each-row", text
             for rule in _rules(parsed, text, created, not_null):
                 yield rule, text
 
@@ -290,6 +315,7 @@ _TEXTS: Sequence[tuple[str, str]] = (
     (rf"{_ALTER}\s*ADD\b(?!.*\bNOT\s+VALID\b).*\b(?:FOREIGN\s+KEY|CHECK|NOT\s+NULL)\b",
      "constraint-scans"),
 )  # fmt: skip
+_ASKS_EACH_ROW = r"\ACREATE\s+POLICY\b(?s:.*)(?<!SELECT )(?<!nullif\()current_setting\("
 _VALIDATE = rf"{_ALTER}\s*VALIDATE\s+CONSTRAINT\s+{_NAME}"
 
 

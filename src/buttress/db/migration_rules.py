@@ -93,6 +93,16 @@ RULES = {
             "Let each statement take the lock it needs.",
         ),
         Rule(
+            "owner-without-tenancy",
+            "the rows say whose they are, and everybody sees them",
+            "op.enable_tenancy(table, owner=column), or another name than owner and owner_id.",
+        ),
+        Rule(
+            "policy-asks-each-row",
+            "the policy calls current_setting for every row it is asked about",
+            "Write (SELECT current_setting(…)), or use op.enable_tenancy.",
+        ),
+        Rule(
             "not-readable",
             "the revision cannot be printed as SQL, so it was not checked",
             "Use op.execute with SQL instead of reading from op.get_bind().",
