@@ -172,6 +172,14 @@ def zip_of(members: dict[str, bytes], inflated: str = "", megabytes: int = 0) ->
     return buffer.getvalue()
 
 
+ODS = b"application/vnd.oasis.opendocument.spreadsheet"
+MANIFEST = (
+    b'<?xml version="1.0"?><manifest:manifest '
+    b'xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"><manifest:file-entry '
+    b'manifest:full-path="/" manifest:media-type="%s"/></manifest:manifest>'
+)
+
+
 def ods_of(rows: bytes, megabytes: int = 0) -> bytes:
     content = (
         b'<?xml version="1.0"?><office:document-content '
@@ -182,7 +190,7 @@ def ods_of(rows: bytes, megabytes: int = 0) -> bytes:
         b"</office:body></office:document-content>" % rows
     )
     return zip_of(
-        {"mimetype": b"application/vnd.oasis.opendocument.spreadsheet", "content.xml": content},
+        {"mimetype": ODS, "META-INF/manifest.xml": MANIFEST % ODS, "content.xml": content},
         "content.xml",
         megabytes,
     )

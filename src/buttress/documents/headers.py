@@ -80,7 +80,7 @@ def propose_header(sheet: Sheet) -> HeaderProposal:
 def _score(rows: Sequence[Sequence[CellValue]], index: int, used: list[int]) -> _Score:
     row = rows[index]
     cells = [(column, row[column]) for column in used if _filled(row, column)]
-    texts = [str(cell).strip() for _, cell in cells if _is_name(cell)]
+    texts = [str(cell).strip() for _, cell in cells if _is_name(cell) or _is_year(cell)]
     below = rows[index + 1 : index + 1 + COMPARED]
     folded = [_folded(text) for text in texts]
     columns_below = [c for c in used if any(_filled(one, c) for one in below)]
@@ -93,9 +93,11 @@ def _score(rows: Sequence[Sequence[CellValue]], index: int, used: list[int]) -> 
         "contrast": _contrast(cells, below),
         "known": min(known / max(len(texts), 1) * 1.5, 1.0),
     }
+    values = sum(1 for _, cell in cells if not _is_name(cell) and not _is_year(cell))
     total = sum(WEIGHTS[sign] * value for sign, value in signs.items())
     if not below or (len(cells) == 1 and len(used) > 1):
         total *= 0.5  # a title stands alone, and a header has something below it
+    total *= 1 - 0.7 * values / max(len(cells), 1)
     return _Score(index, total, signs)
 
 
@@ -106,9 +108,9 @@ def _contrast(cells: list[tuple[int, CellValue]], below: Sequence[Sequence[CellV
     differing = 0.0
     for column, cell in cells:
         under = [row[column] for row in below if _filled(row, column)]
-        if not under or not _is_name(cell):
+        if not under or not (_is_name(cell) or _is_year(cell)):
             continue
-        values = sum(1 for one in under if not _is_name(one))
+        values = sum(1 for one in under if not _is_name(one) and not _is_year(one))
         if values * 2 > len(under):
             differing += 1
         elif all(_folded(str(one)) != _folded(str(cell)) for one in under):
@@ -119,6 +121,10 @@ def _contrast(cells: list[tuple[int, CellValue]], below: Sequence[Sequence[CellV
 def _is_name(cell: CellValue) -> bool:
     """Whether a cell is a text, and not a number or a day written as one."""
     return isinstance(cell, str) and not _NUMBER.fullmatch(cell.strip())
+
+
+def _is_year(cell: CellValue) -> bool:
+    return isinstance(cell, int) and 1900 <= cell <= 2100
 
 
 def _filled(row: Sequence[CellValue], column: int) -> bool:

@@ -166,7 +166,8 @@ def _bounded(page: pdfium.PdfPage, scale: float) -> float:
     width, height = page.get_size()
     area = max(width * height, 1.0)
     longest = max(width, height, 1.0)
-    return float(max(min(scale, (PIXELS / area) ** 0.5, 20_000 / longest), 1 / longest))
+    # A little less, as sides are rounded up to whole pixels.
+    return float(max(min(scale, 0.998 * (PIXELS / area) ** 0.5, 20_000 / longest), 1 / longest))
 
 
 def _page(page: pdfium.PdfPage, number: int, most: int) -> tuple[PageText, list[str]]:
