@@ -28,30 +28,33 @@ USAGE_DAYS = 400.0
 """How long calls of models are accounted for: a year can be compared with the one before."""
 
 
-def housekeeping(runtime: Runtime) -> list[Job[[], object]]:
+def housekeeping(runtime: Runtime) -> list[Job[..., object]]:
     """The jobs this deployment has without any app.
 
-    `buttress.backup` at the times of BUTTRESS_BACKUP__SCHEDULE, `buttress.drill` on Sundays at
-    05:00 when backups are not proven as they are made, `buttress.prune` each day at 04:30; in UTC.
-    Those of `archive_jobs` where the embedded server archives its log.
+    `buttress.backup` at the times of BUTTRESS_BACKUP__SCHEDULE; `buttress.drill` on Sundays at
+    05:00 where backups are made on schedule and not proven as they are made; without these times
+    both are done when somebody asks. `buttress.prune` each day at 04:30; in UTC. Those of
+    `archive_jobs` where the embedded server archives its log.
     """
     settings = runtime.settings.backup
-    jobs = [prune_job(runtime), *archive_jobs(runtime)]
-    if settings.schedule:
-        jobs.append(backup_job(runtime, settings.schedule))
-        if not settings.drill:
-            jobs.append(drill_job(runtime))
-    return jobs
+    unproven = settings.schedule and not settings.drill
+    return [
+        prune_job(runtime),
+        *archive_jobs(runtime),
+        backup_job(runtime, settings.schedule or None),
+        drill_job(runtime, DRILL_SCHEDULE if unproven else None),
+    ]
 
 
-def backup_job(runtime: Runtime, schedule: str) -> Job[[], object]:
+def backup_job(runtime: Runtime, schedule: str | None) -> Job[..., object]:
     """Make a backup, then delete those the retention does not keep; returns the id of the new one.
 
-    A worker that dies half-way leaves nothing published: the next one begins the backup anew.
+    Its one argument is why it is made. A worker that dies half-way leaves nothing published: the
+    next one begins the backup anew.
     """
 
-    def create() -> str:
-        return runtime.backup.create("on schedule", progress=tell).id
+    def create(why: str) -> str:
+        return runtime.backup.create(why, progress=tell).id
 
     def prune() -> list[str]:
         return [backup.id for backup in runtime.backup.prune()]
@@ -59,15 +62,15 @@ def backup_job(runtime: Runtime, schedule: str) -> Job[[], object]:
     made = Step("buttress.make_backup", create)
     pruned = Step("buttress.prune_backups", prune)
 
-    def backup() -> str:
-        name = made()
+    def backup(why: str = "on schedule") -> str:
+        name = made(why)
         pruned()
         return name
 
     return Job("buttress.backup", backup, queue=QUEUE, schedule=schedule)
 
 
-def drill_job(runtime: Runtime) -> Job[[], object]:
+def drill_job(runtime: Runtime, schedule: str | None) -> Job[..., object]:
     """Restore the newest backup into a scratch database and compare it; returns its id.
 
     Raises `BadInput` when the restore is not what was backed up; the drill is recorded either way.
@@ -85,11 +88,11 @@ def drill_job(runtime: Runtime) -> Job[[], object]:
         "buttress.drill",
         Step("buttress.verify_backup", verify),
         queue=QUEUE,
-        schedule=DRILL_SCHEDULE,
+        schedule=schedule,
     )
 
 
-def prune_job(runtime: Runtime) -> Job[[], object]:
+def prune_job(runtime: Runtime) -> Job[..., object]:
     """Delete what is old: jobs that ended longer ago than BUTTRESS_JOBS__KEEP_DAYS, sign-ins that
     have ended, contents of files that a crash has left, the account of calls of models older than
     USAGE_DAYS; returns how many jobs."""
@@ -128,7 +131,7 @@ def prune_job(runtime: Runtime) -> Job[[], object]:
     return Job("buttress.prune", prune, queue=QUEUE, schedule=PRUNE_SCHEDULE)
 
 
-def archive_jobs(runtime: Runtime) -> list[Job[[], object]]:
+def archive_jobs(runtime: Runtime) -> list[Job[..., object]]:
     """What point-in-time recovery needs: none where the embedded server never archived its log.
 
     `buttress.base` each day at 03:30 takes a base backup, a full one each week, and returns its id;

@@ -25,9 +25,12 @@ def settings(database_url: str, servers: Servers, tmp_path: Path) -> Settings:
 
 
 def page() -> None:
+    from buttress.access import acting
+    from buttress.testing import someone
     from buttress.ui import cache
 
-    cache.show()
+    with acting(someone()):
+        cache.show()
 
 
 def test_the_page_says_how_to_cache_while_nothing_is(settings):

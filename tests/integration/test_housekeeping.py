@@ -23,6 +23,11 @@ from buttress.runtime import Runtime
 from buttress.settings import BackupSettings, JobSettings, Settings
 
 
+@pytest.fixture(autouse=True)
+def no_apps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("buttress.runtime.entry_points", lambda group: [])
+
+
 @pytest.fixture
 def settings(backend_url: str, servers: Servers, tmp_path: Path) -> Settings:
     return Settings(
@@ -38,7 +43,7 @@ def runtime(settings: Settings) -> Iterator[Runtime]:
         yield runtime
 
 
-def named(runtime: Runtime, name: str) -> Job[[], object]:
+def named(runtime: Runtime, name: str) -> Job[..., object]:
     (job,) = [job for job in housekeeping(runtime) if job.name == name]
     return job
 
@@ -119,19 +124,21 @@ def test_calls_of_models_are_accounted_for_a_year_and_then_forgotten(runtime: Ru
 
 
 @pytest.mark.parametrize(
-    ("backup", "names"),
+    ("backup", "scheduled"),
     [
         (BackupSettings(), ["buttress.backup", "buttress.prune"]),
         (BackupSettings(drill=False), ["buttress.backup", "buttress.drill", "buttress.prune"]),
         (BackupSettings(schedule=""), ["buttress.prune"]),
+        (BackupSettings(schedule="", drill=False), ["buttress.prune"]),
     ],
 )
-def test_what_is_done_follows_from_the_settings(
-    settings: Settings, backup: BackupSettings, names: list[str]
+def test_what_is_done_by_itself_follows_from_the_settings_and_the_rest_can_be_asked_for(
+    settings: Settings, backup: BackupSettings, scheduled: list[str]
 ) -> None:
     changed = settings.model_copy(update={"backup": backup})
     with Runtime(changed) as runtime:
-        declared = {job.name: job for job in runtime.jobs.declared()}
+        declared = {job.name: job for job in housekeeping(runtime)}
 
-    assert sorted(declared) == names
-    assert all(job.schedule and job.time_zone == "UTC" for job in declared.values())
+    assert sorted(declared) == ["buttress.backup", "buttress.drill", "buttress.prune"]
+    assert sorted(name for name, job in declared.items() if job.schedule) == scheduled
+    assert all(job.time_zone == "UTC" for job in declared.values())

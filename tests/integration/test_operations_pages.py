@@ -35,7 +35,10 @@ NEEDS: dict[str, Permission] = {
 
 
 @pytest.fixture
-def runtime(database_url: str, servers: Servers, tmp_path: Path) -> Iterator[Runtime]:
+def runtime(
+    database_url: str, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Runtime]:
+    monkeypatch.setattr("buttress.runtime.entry_points", lambda group: [])
     settings = Settings(
         _env_file=None, database_url=database_url, redis_url=servers.valkey_url, home=tmp_path
     )

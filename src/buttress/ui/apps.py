@@ -11,6 +11,11 @@ from buttress.ui.current import current_runtime
 from buttress.ui.empty import no_apps
 
 
+def page() -> st.Page:
+    """Where it is in the navigation."""
+    return st.Page(show, title="Apps", icon=":material/apps:", url_path="apps")
+
+
 def show() -> None:
     """The page."""
     runtime = current_runtime()

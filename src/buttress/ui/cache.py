@@ -9,6 +9,7 @@ import streamlit as st
 from buttress.cache import CacheStats, Explanation
 from buttress.ui.current import current_runtime
 from buttress.ui.empty import nothing_cached
+from buttress.ui.operations.live import still
 from buttress.ui.text import count, plain, size
 
 EVERY = "10s"
@@ -19,6 +20,11 @@ MODES = {
     "sqlite": "Strict, on SQLite",
     "off": "Off: every read computes",
 }
+
+
+def page() -> st.Page:
+    """Where it is in the navigation."""
+    return st.Page(show, title="Cache", icon=":material/bolt:", url_path="cache")
 
 
 def show() -> None:
@@ -54,6 +60,7 @@ def guarantee(told: Explanation) -> None:
 @st.fragment(run_every=EVERY)
 def numbers(seconds: float | None) -> None:
     """What was answered how, asked again every few seconds."""
+    still("cache.read")
     stats = current_runtime().cache.stats(window_seconds=seconds)
     reads = stats.hits + stats.misses + sum(row["Past the cache"] for row in rows(stats))
     if not reads:
@@ -64,7 +71,12 @@ def numbers(seconds: float | None) -> None:
         st.metric("Hits", count(stats.hits))
         st.metric("Computed", count(stats.misses))
         st.metric("Room in this process", f"{size(stats.bytes)} of {size(stats.limit_bytes)}")
-    st.dataframe(rows(stats), hide_index=True, column_config=COLUMNS)
+    st.dataframe(
+        rows(stats),
+        hide_index=True,
+        alt="What each namespace of the cache answered",
+        column_config=COLUMNS,
+    )
 
 
 COLUMNS = {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import streamlit as st
 
-from buttress.access import Identity, acting, current
+from buttress.access import Identity, Origin, acting, current
 from buttress.errors import ConfigurationError, NotSignedIn
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def signed_in() -> Identity:
     told = st.user.get(SIGN_IN)
     if not told:
         raise NotSignedIn("nobody is signed in", hint="Reload the page and sign in.")
-    return current_runtime().identities.of_sign_in(UUID(str(told)))
+    identity = current_runtime().identities.of_sign_in(UUID(str(told)))
+    # Each showing of a page is a request of its own, by which its lines in the log are found.
+    return replace(identity, origin=Origin(request_id=uuid4().hex))
 
 
 @contextmanager

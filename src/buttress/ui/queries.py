@@ -29,11 +29,16 @@ SHOWN = 50
 HEIGHT = 260
 
 
+def page() -> st.Page:
+    """Where it is in the navigation."""
+    return st.Page(show, title="Queries", icon=":material/speed:", url_path="queries")
+
+
 def show() -> None:
     """The page."""
     st.title("Queries")
     with st.container(horizontal=True):
-        window = st.selectbox("Window", list(WINDOWS), index=1, width=200)
+        window = st.segmented_control("Window", list(WINDOWS), default="1 hour") or "1 hour"
         where = st.segmented_control("Of", [HERE, EVERYWHERE], default=HERE)
     runtime = current_runtime()
     seconds = WINDOWS[window]
@@ -121,7 +126,7 @@ def table(lines: Sequence[Line]) -> None:
             "Name": line.name,
             "Count": line.count,
             "Errors": line.errors,
-            "Total ms": line.total,
+            "Total ms": round(line.total, 1),
             "Average ms": line.average,
             "p50 ms": line.p50,
             "p95 ms": line.p95,
@@ -130,5 +135,11 @@ def table(lines: Sequence[Line]) -> None:
         }
         for line in lines[:SHOWN]
     ]
-    columns = {name: number(format="%.2f") for name in rows[0] if name.endswith("ms")}
-    st.dataframe(rows, hide_index=True, column_config=columns)
+    columns: dict[str, Any] = {
+        name: number(format="%.2f", width=85) for name in rows[0] if name.endswith("ms")
+    }
+    columns["Name"] = st.column_config.TextColumn(width=300)
+    columns["Count"] = number(format="localized", width=70)
+    columns["Errors"] = number(format="localized", width=60)
+    columns["Total ms"] = number(format="localized", width=85)
+    st.dataframe(rows, hide_index=True, alt="What took most time, first", column_config=columns)

@@ -29,6 +29,33 @@ def moment(at: datetime, timezone: str | None = None) -> str:
     return f"{local.day} {local:%b %Y, %H:%M}{'' if zone else ' UTC'}"
 
 
+def day(at: datetime, timezone: str | None = None) -> str:
+    """`22 Nov, 16:05`, where the year is plain: on axes and in figures."""
+    local = at.astimezone(zone_of(timezone) or UTC)
+    return f"{local.day} {local:%b, %H:%M}"
+
+
+WEEKDAYS = ("Sundays", "Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays")
+
+
+def schedule(cron: str) -> str:
+    """`every day at 04:30` for the usual ones; what is not usual stays as cron writes it."""
+    fields = cron.split()
+    if len(fields) != 5 or fields[2:4] != ["*", "*"] or not fields[0].isdigit():
+        return cron
+    minute, hour, weekday = fields[0], fields[1], fields[4]
+    if hour == "*" and weekday == "*":
+        return f"every hour at minute {int(minute)}"
+    if not hour.isdigit():
+        return cron
+    at = f"at {int(hour):02}:{int(minute):02}"
+    if weekday == "*":
+        return f"every day {at}"
+    if weekday == "1-5":
+        return f"Mondays to Fridays {at}"
+    return f"{WEEKDAYS[int(weekday) % 7]} {at}" if weekday.isdigit() else cron
+
+
 def zone_of(timezone: str | None) -> ZoneInfo | None:
     """The zone of that name, None when it is unknown."""
     try:

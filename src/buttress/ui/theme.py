@@ -77,6 +77,10 @@ STYLE = """
   .st-key-verdict-orange { border-left-color: #d58a1f !important; }
   .st-key-verdict-red { border-left-color: #d4473c !important; }
   .st-key-verdict-blue { border-left-color: #5f78e6 !important; }
+  /* Names of people are no addresses to write to. */
+  a[href^="mailto:"] { color: inherit !important; pointer-events: none; text-decoration: none; }
+  a.way-out { color: inherit; text-underline-offset: 0.2em; }
+  [data-testid="stSidebarUserContent"] { padding-bottom: 1.5rem; }
   [class*="st-key-verdict-"] h2 { padding: 0 0 0.4rem 0; }
   @media (max-width: 640px) {
     .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }

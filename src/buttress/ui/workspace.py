@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
-from buttress import health
 from buttress.access import Identity, Permission, acting
 from buttress.app import App
 from buttress.errors import ButtressError
 from buttress.telemetry import entering
-from buttress.ui import apps, cache, home, moves, queries
+from buttress.ui import apps, cache, connection, home, moves, queries
 from buttress.ui.current import current_runtime, signed_in
 from buttress.ui.operations import (
     account,
     audit,
     backups,
+    health,
     jobs,
     logs,
     models,
     people,
     settings,
 )
-from buttress.ui.operations import (
-    health as health_page,
-)
 from buttress.ui.problems import explain
 from buttress.ui.text import plain
 from buttress.ui.theme import LOGO, MARK, STYLE
+
+IDENTITY = "identity"
 
 
 def show() -> None:
@@ -34,20 +35,39 @@ def show() -> None:
     st.set_page_config(page_title="Buttress", page_icon=MARK, layout="wide")
     st.html(STYLE)
     st.logo(LOGO, size="large", icon_image=MARK)
+    connection.watch()
     try:
-        identity = signed_in()
+        identity = who()
     except ButtressError as error:
         explain(error)
         return
     page = st.navigation(sections(identity), expanded=True)
     with st.sidebar:
-        connection_badge()
-        st.caption(f"{plain(identity.name)} · {identity.role}")
-    try:
-        with acting(identity), entering("page", page.url_path or "home"):
+        foot(identity)
+    with acting(identity), entering("page", page.url_path or "home"):
+        try:
+            connection.wait_if_lost()
             page.run()
-    except ButtressError as error:
-        explain(error)
+        except Exception as error:  # noqa: BLE001  # the edge: pages of apps may fail in any way
+            explain(error)
+
+
+def who() -> Identity:
+    """Who looks at the page; while the database is away whoever it was, for the navigation alone.
+
+    Raises `NotSignedIn`, and `Unavailable` when nobody was known yet.
+    """
+    known: Identity | None = st.session_state.get(IDENTITY)
+    if known is not None and connection.is_lost():
+        return known
+    identity = st.session_state[IDENTITY] = signed_in()
+    return identity
+
+
+def foot(identity: Identity) -> None:
+    """Below the navigation: is the database there, and as whom does one act?"""
+    connection.badge()
+    st.caption(f"{plain(identity.name)}, {identity.role} · Buttress {connection.release()}")
 
 
 def sections(identity: Identity) -> dict[str, list[st.Page]]:
@@ -57,39 +77,33 @@ def sections(identity: Identity) -> dict[str, list[st.Page]]:
     }
     for app in current_runtime().apps:
         found[app.title] = app_pages(app, identity)
-    found["Operations"] = [page for needs, page in operations() if identity.may(needs)]
-    found["You"] = [account.page()]
+    for title, pages in OURS.items():
+        found[title] = [page() for needs, page in pages if identity.may(needs)]
     return {title: pages for title, pages in found.items() if pages}
 
 
-def operations() -> list[tuple[Permission, st.Page]]:
-    """The pages every deployment has, with what each needs."""
-    return [
-        ("health.read", health_page.page()),
-        ("jobs.read", jobs.page()),
-        ("backups.read", backups.page()),
-        ("logs.read", logs.page()),
-        ("models.usage", models.page()),
-        ("moves.read", moves.page()),
-        ("health.read", st.Page(apps.show, title="Apps", icon=":material/apps:", url_path="apps")),
-        (
-            "queries.read",
-            st.Page(queries.show, title="Queries", icon=":material/speed:", url_path="queries"),
-        ),
-        (
-            "cache.read",
-            st.Page(cache.show, title="Cache", icon=":material/bolt:", url_path="cache"),
-        ),
-        (
-            "people.manage",
-            st.Page(people.show, title="People", icon=":material/group:", url_path="people"),
-        ),
-        (
-            "audit.read",
-            st.Page(audit.show, title="Audit log", icon=":material/history:", url_path="audit"),
-        ),
-        ("settings.read", settings.page()),
-    ]
+OURS: dict[str, list[tuple[Permission, Callable[[], st.Page]]]] = {
+    "Operations": [
+        ("health.read", health.page),
+        ("jobs.read", jobs.page),
+        ("backups.read", backups.page),
+        ("logs.read", logs.page),
+        ("queries.read", queries.page),
+        ("cache.read", cache.page),
+    ],
+    "Records": [
+        ("moves.read", moves.page),
+        ("models.usage", models.page),
+        ("audit.read", audit.page),
+    ],
+    "Set-up": [
+        ("people.manage", people.page),
+        ("health.read", apps.page),
+        ("settings.read", settings.page),
+        ("apps.read", account.page),
+    ],
+}
+"""The pages every deployment has, with what each needs."""
 
 
 def app_pages(app: App, identity: Identity) -> list[st.Page]:
@@ -99,13 +113,3 @@ def app_pages(app: App, identity: Identity) -> list[st.Page]:
         for page in app.pages
         if identity.may(page.needs)
     ]
-
-
-@st.fragment(run_every="15s")
-def connection_badge() -> None:
-    """One line at the foot of the navigation: which database, and does it answer?"""
-    database = health.database(current_runtime())
-    if database.status == "pass":
-        st.badge(database.detail, icon=":material/check_circle:", color="green")
-    else:
-        st.badge("Database connection lost. Retrying", icon=":material/sync_problem:", color="red")

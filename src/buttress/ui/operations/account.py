@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from buttress.access import PERMISSIONS, acting, people, signing_in, tokens
-from buttress.access.tables import Person
+from buttress.access.tables import Person, Token
 from buttress.ui.current import current_runtime, page_session, signed_in
 from buttress.ui.operations.lists import choose
 from buttress.ui.text import moment
@@ -22,15 +22,14 @@ def show() -> None:
     """The page."""
     identity = signed_in()
     st.title("Your account")
-    st.markdown(f"You are signed in as **{identity.name}**, {identity.role}.")
-    st.html('<a href="/sign-out" target="_self">Sign out</a>')
-    password, devices, programs = st.tabs(["Password", "Devices", "Tokens"])
-    with password:
-        change_password()
-    with devices:
-        sign_ins()
-    with programs:
-        own_tokens()
+    st.text(f"You are signed in as {identity.name}, {identity.role}.")
+    st.html('<a class="way-out" href="/sign-out" target="_self">Sign out</a>')
+    sections = {"Password": change_password, "Devices": sign_ins, "Tokens": own_tokens}
+    opened = st.tabs(list(sections), key="section", on_change="rerun", bind="query-params")
+    for tab, content in zip(opened, sections.values(), strict=True):
+        if tab.open:
+            with tab:
+                content()
 
 
 def me() -> Person:
@@ -44,7 +43,7 @@ def change_password() -> None:
     if me().password is None:
         st.info("You sign in with your organisation's account; there is no password here.")
         return
-    with st.form("password", clear_on_submit=True, border=False):
+    with st.form("password", clear_on_submit=True, border=True, width=480):
         old = st.text_input("Present password", type="password", autocomplete="current-password")
         new = st.text_input("New password", type="password", autocomplete="new-password")
         again = st.text_input("The same again", type="password", autocomplete="new-password")
@@ -68,15 +67,15 @@ def sign_ins() -> None:
         found = signing_in.sign_ins(session, people.find(session, identity.person))
     rows = [
         {
-            "This device": "✓" if one.id == identity.sign_in else "",
-            "Browser": one.agent,
+            "Browser": browser(one.agent),
+            "This one": "here" if one.id == identity.sign_in else "",
             "Address": one.address,
             "Since": moment(one.created_at, st.context.timezone),
             "Last seen": moment(one.seen_at, st.context.timezone),
         }
         for one in found
     ]
-    chosen = choose(rows, [one.id for one in found], "devices")
+    chosen = choose(rows, [one.id for one in found], "devices", alt="Where you are signed in")
     if st.button("Sign out the chosen devices", disabled=not chosen, icon=":material/logout:"):
         with page_session() as session:
             for sign_in in chosen:
@@ -84,48 +83,63 @@ def sign_ins() -> None:
         st.rerun()
 
 
+BROWSERS = {"Edg/": "Edge", "OPR/": "Opera", "Firefox/": "Firefox", "Chrome/": "Chrome",
+            "Safari/": "Safari"}  # fmt: skip
+SYSTEMS = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows",
+           "Mac OS X": "macOS", "Linux": "Linux"}  # fmt: skip
+
+
+def browser(agent: str) -> str:
+    """`Firefox on Linux`; what is not known stays as it was said."""
+    name = next((told for mark, told in BROWSERS.items() if mark in agent), "")
+    system = next((told for mark, told in SYSTEMS.items() if mark in agent), "")
+    return f"{name} on {system}" if name and system else name or agent
+
+
 def own_tokens() -> None:
     """Tokens, a way to end them, and to make one; its text is shown once."""
     identity = signed_in()
+    # Made before the list is drawn, the new one is in it.
+    new_token()
     with page_session() as session:
         found = tokens.tokens(session, people.find(session, identity.person))
-    if found:
-        rows = [
-            {
-                "Name": one.name,
-                "Begins with": f"bt_{one.id}",
-                "May": ", ".join(one.permissions),
-                "Expires": moment(one.expires_at, st.context.timezone)
-                if one.expires_at
-                else "never",
-                "Last used": moment(one.used_at, st.context.timezone) if one.used_at else "never",
-            }
-            for one in found
-        ]
-        chosen = choose(rows, [one.id for one in found], "tokens")
-        if st.button("Revoke the chosen tokens", disabled=not chosen, icon=":material/key_off:"):
-            with page_session() as session:
-                for token in chosen:
-                    tokens.revoke(session, token, person=identity.person)
-            st.rerun()
-    else:
+    if not found:
         st.markdown(
             "**No token yet.** A program sends one with each request to the API: "
             "`Authorization: Bearer bt_…`"
         )
-    new_token()
+        return
+    rows = [token_line(one) for one in found]
+    chosen = choose(rows, [one.id for one in found], "tokens", alt="Your tokens")
+    if st.button("Revoke the chosen tokens", disabled=not chosen, icon=":material/key_off:"):
+        with page_session() as session:
+            for token in chosen:
+                tokens.revoke(session, token, person=identity.person)
+        st.rerun()
+
+
+def token_line(token: Token) -> dict[str, object]:
+    """One token in columns."""
+    zone = st.context.timezone
+    return {
+        "Name": token.name,
+        "Begins with": f"bt_{token.id}",
+        "May": ", ".join(token.permissions),
+        "Expires": moment(token.expires_at, zone) if token.expires_at else "never",
+        "Last used": moment(token.used_at, zone) if token.used_at else "never",
+    }
 
 
 def new_token() -> None:
     """The form for one more."""
     identity = signed_in()
     allowed = [name for name in PERMISSIONS if identity.may(name)]
-    with st.form("token", border=True):
+    with st.form("token", border=True, width=480):
         st.markdown("**A new token**")
-        name = st.text_input("What is it for?", placeholder="nightly export")
+        name = st.text_input("What is it for?", placeholder="for example: nightly export")
         chosen = st.multiselect("What may it do?", allowed, default=["apps.read"])
         expiry = st.selectbox("How long is it good?", list(EXPIRY), index=1)
-        if not st.form_submit_button("Make the token"):
+        if not st.form_submit_button("Make the token", type="primary"):
             return
     with page_session() as session:
         person = people.find(session, identity.person)

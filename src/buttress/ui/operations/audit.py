@@ -2,58 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from buttress.access import audit, require
+from buttress.access.tables import AuditEntry
 from buttress.ui.current import page_session
 from buttress.ui.text import count, moment
 
 PAGE_ROWS = 50
+PLACE = "audit-before"
+"""What was asked for, and the number of the entry before which the page begins."""
+KINDS = "An action as it stands in the table, or `person.*` for all of that kind."
+
+
+def page() -> st.Page:
+    """Where it is in the navigation."""
+    return st.Page(show, title="Audit log", icon=":material/history:", url_path="audit")
 
 
 def show() -> None:
     """The page."""
     require("audit.read")
     st.title("Audit log")
-    who, what = st.columns(2)
-    actor = who.text_input("Who", placeholder="everybody").strip() or None
-    action = what.text_input("What", placeholder="everything; person.* for all of that kind")
-    before = st.session_state.get("audit-before")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        actor = st.text_input("Who", placeholder="everybody", width=240).strip() or None
+        action = st.text_input("What", placeholder="everything", help=KINDS, width=240).strip()
+        verify = st.button("Verify the chain", icon=":material/verified:")
+    if verify:
+        verified()
+    filters = (actor, action)
+    # Another filter begins at the newest again.
+    of, before = st.session_state.get(PLACE, (filters, None))
+    if of != filters:
+        before = None
     with page_session() as session:
         total = audit.count(session)
         found = audit.entries(
-            session, actor=actor, action=action.strip() or None, before=before, limit=PAGE_ROWS + 1
+            session, actor=actor, action=action or None, before=before, limit=PAGE_ROWS + 1
         )
-    st.caption(f"{count(total)} entries; the newest first")
-    if found:
-        st.dataframe(
-            [
-                {
-                    "Number": entry.number,
-                    "At": moment(entry.at, st.context.timezone),
-                    "Who": entry.actor,
-                    "What": entry.action,
-                    "On": entry.object,
-                    "Outcome": entry.outcome,
-                    "Address": entry.address,
-                    "Details": ", ".join(f"{k}: {v}" for k, v in sorted(entry.details.items())),
-                    "Request": entry.request_id,
-                }
-                for entry in found[:PAGE_ROWS]
-            ],
-            hide_index=True,
-        )
-    else:
+    if not found:
         st.info("No entry is like that. Leave a field empty to see more.")
-    newer, older, verify = st.columns(3)
-    if newer.button("Newest", disabled=before is None, width="stretch"):
-        st.session_state.pop("audit-before")
-        st.rerun()
-    if older.button("Older", disabled=len(found) <= PAGE_ROWS, width="stretch"):
-        st.session_state["audit-before"] = found[PAGE_ROWS - 1].number
-        st.rerun()
-    if verify.button("Verify the chain", icon=":material/verified:", width="stretch"):
-        verified()
+        return
+    st.caption(f"{count(total)} entries in all; the newest first")
+    table(found[:PAGE_ROWS])
+    if before is None and len(found) <= PAGE_ROWS:
+        return
+    with st.container(horizontal=True):
+        if st.button("Newest", disabled=before is None):
+            st.session_state.pop(PLACE)
+            st.rerun()
+        if st.button("Older", disabled=len(found) <= PAGE_ROWS):
+            st.session_state[PLACE] = (filters, found[PAGE_ROWS - 1].number)
+            st.rerun()
+
+
+def table(found: Sequence[AuditEntry]) -> None:
+    """Entries on lines."""
+    st.dataframe(
+        [
+            {
+                "Number": entry.number,
+                "At": moment(entry.at, st.context.timezone),
+                "Who": entry.actor or "the system",
+                "What": entry.action,
+                "On": entry.object,
+                "Outcome": entry.outcome,
+                "Details": ", ".join(f"{k}: {v}" for k, v in sorted(entry.details.items())),
+                "Address": entry.address,
+                "Request": entry.request_id,
+            }
+            for entry in found
+        ],
+        hide_index=True,
+        alt="Entries of the audit log, the newest first",
+        column_config={
+            "Number": st.column_config.NumberColumn(width=70),
+            "Request": st.column_config.TextColumn(width=90),
+        },
+    )
 
 
 def verified() -> None:

@@ -18,7 +18,6 @@ GRID = {"left": 0, "right": 12, "top": 56, "bottom": 4, "containLabel": True}
 ROW_PIXELS = 24
 FRAME_PIXELS = 70
 SHOWN = 60
-MEGABYTE = 1_000_000
 
 
 def course_of_checks(histories: Mapping[str, Sequence[Measurement]]) -> tuple[Chart, int]:
@@ -59,6 +58,7 @@ def course_of_checks(histories: Mapping[str, Sequence[Measurement]]) -> tuple[Ch
 
 def sizes_of_backups(backups: Sequence[Backup], labels: Sequence[str]) -> Chart:
     """What each backup added to the store, and what the database took, oldest first."""
+    unit, scale = unit_of(max((one.manifest.stored_bytes for one in backups), default=0))
     return {
         "animation": False,
         "legend": LEGEND,
@@ -70,19 +70,19 @@ def sizes_of_backups(backups: Sequence[Backup], labels: Sequence[str]) -> Chart:
             "axisTick": {"show": False},
             "axisLabel": {"hideOverlap": True},
         },
-        "yAxis": axis("MB"),
+        "yAxis": axis(unit),
         "series": [
             {
                 "name": "New in the store",
                 "type": "bar",
                 "barMaxWidth": 18,
-                "data": [megabytes(one.manifest.new_bytes) for one in backups],
+                "data": [round(one.manifest.new_bytes / scale, 2) for one in backups],
             },
             {
                 "name": "If it were alone there",
                 "type": "line",
                 "symbolSize": 5,
-                "data": [megabytes(one.manifest.stored_bytes) for one in backups],
+                "data": [round(one.manifest.stored_bytes / scale, 2) for one in backups],
             },
         ],
     }
@@ -125,6 +125,9 @@ def axis(unit: str) -> Chart:
     }
 
 
-def megabytes(number: int) -> float:
-    """With as many digits as a chart needs."""
-    return round(number / MEGABYTE, 3)
+def unit_of(most: int) -> tuple[str, int]:
+    """The unit in which that many bytes are read best, and how many bytes it has."""
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if most >= scale:
+            return unit, scale
+    return "B", 1

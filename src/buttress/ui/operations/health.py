@@ -17,6 +17,7 @@ from buttress.health.watched import Watched
 from buttress.settings import given
 from buttress.ui.current import current_runtime
 from buttress.ui.operations.charts import course_of_checks
+from buttress.ui.operations.lists import states
 from buttress.ui.operations.live import still
 from buttress.ui.operations.looks import HEALTH, badge
 from buttress.ui.text import count, moment, plain
@@ -52,7 +53,7 @@ def checks() -> None:
     findings = current_runtime().health.ask(*watched)
     since = {one.check.name: began(one) for one in watched}
     wrong = [finding for finding in findings if finding.status != "pass"]
-    with st.grid(3, min_column_width=170, border=True):
+    with st.grid(3, min_column_width=100, border=True):
         for status, label in (("pass", "Well"), ("warn", "Warnings"), ("fail", "Failing")):
             st.metric(label, count(sum(finding.status == status for finding in findings)))
     for finding in sorted(wrong, key=lambda one: one.status != "fail"):
@@ -99,7 +100,7 @@ def table(
     rows = [
         {
             "Check": finding.name.capitalize(),
-            "State": HEALTH[finding.status][0],
+            "State": [HEALTH[finding.status][0]],
             "Says": finding.detail,
             "Since": moment(at, st.context.timezone) if (at := since[finding.name]) else "",
             "Answered in ms": finding.milliseconds,
@@ -113,6 +114,9 @@ def table(
         height="content",
         alt="Every check, its state and how long it took to answer",
         column_config={
+            "Check": st.column_config.TextColumn(width=170),
+            "State": states(HEALTH.values()),
+            "Says": st.column_config.TextColumn(width=280),
             "Answered in ms": st.column_config.NumberColumn(format="%.1f"),
             "Lately, ms": st.column_config.LineChartColumn(y_min=0),
         },

@@ -16,12 +16,13 @@ from buttress.jobs.status import State
 from buttress.mover.page import duration
 from buttress.ui.current import current_runtime, page_session
 from buttress.ui.empty import no_jobs
+from buttress.ui.operations.lists import Pager, states
 from buttress.ui.operations.live import still
-from buttress.ui.operations.looks import JOBS, badge
-from buttress.ui.text import count, moment, plain
+from buttress.ui.operations.looks import JOBS, OPEN, badge
+from buttress.ui.text import count, moment, plain, schedule
 
 EVERY = "3s"
-PAGE_ROWS = 50
+ALL = "all"
 RUNNING_SHOWN = 10
 CONTROLS: dict[str, tuple[str, tuple[State, ...]]] = {
     "Pause": (":material/pause:", ("waiting", "delayed", "running")),
@@ -71,43 +72,60 @@ def bar(job: JobStatus) -> None:
     st.progress(min(max(said.done / said.total, 0.0), 1.0), text=text)
 
 
+def how_far(job: JobStatus) -> str:
+    """` · 17 of 40 rows read` while it runs, nothing otherwise."""
+    said = job.progress
+    if job.state != "running" or said is None:
+        return ""
+    of = f" of {count(said.total)}" if said.total else ""
+    return f" · {count(said.done)}{of} {plain(said.note)}"
+
+
 def everything() -> None:
     """The list, by state and queue, a page at a time."""
     jobs = current_runtime().jobs
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        state = st.selectbox("State", ["all", *get_args(State)], width=160)
-        queue = st.selectbox("Queue", ["all", *jobs.queues_declared()], width=220)
-        number = int(st.number_input("Page", min_value=1, step=1, width=120))
-    listed(None if state == "all" else state, None if queue == "all" else queue, number - 1)
+        state = st.selectbox("State", [ALL, *get_args(State)], width=160)
+        queue = st.selectbox("Queue", [ALL, *jobs.queues_declared()], width=220)
+    listed(None if state == ALL else state, None if queue == ALL else queue)
 
 
 @st.fragment(run_every=EVERY)
-def listed(state: State | None, queue: str | None, number: int) -> None:
+def listed(state: State | None, queue: str | None) -> None:
     """Jobs on lines, the newest first; choosing one opens it."""
     still("jobs.read")
     # A choice is a row of what was shown when it was made; meanwhile others may have come.
     before: list[str] = st.session_state.get("jobs-shown", [])
+    pager = Pager("jobs", (state, queue))
     found = current_runtime().jobs.find(
-        state=state, queue=queue, limit=PAGE_ROWS, offset=number * PAGE_ROWS
+        state=state, queue=queue, limit=pager.limit, offset=pager.offset
     )
-    st.session_state["jobs-shown"] = [job.id for job in found]
+    shown = found[: pager.rows]
+    st.session_state["jobs-shown"] = [job.id for job in shown]
     if not found:
-        no_jobs(filtered=bool(state or queue or number))
+        no_jobs(filtered=bool(state or queue or pager.offset))
         return
     event = st.dataframe(
-        [line(job) for job in found],
+        [line(job) for job in shown],
         hide_index=True,
         key="list-jobs",
         on_select="rerun",
         selection_mode="single-row",
         alt="Jobs, the newest first",
-        column_config={"Progress": st.column_config.ProgressColumn(format="percent")},
+        column_config=COLUMNS,
     )
     st.caption("Choose a job to see its steps and what can be done.")
+    pager.show(len(found))
     chosen = [row for row in event.selection.rows if row < len(before)]
     if chosen:
         st.query_params["id"] = before[chosen[0]]
         st.rerun()
+
+
+COLUMNS = {
+    "State": states(JOBS.values()),
+    "Progress": st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100),
+}
 
 
 def line(job: JobStatus) -> dict[str, object]:
@@ -115,14 +133,22 @@ def line(job: JobStatus) -> dict[str, object]:
     said = job.progress
     return {
         "Job": job.name,
-        "State": JOBS[job.state][0],
-        "Progress": min(said.done / said.total, 1.0) if said and said.total else None,
+        "State": [JOBS[job.state][0]],
+        "Progress": percent(job),
         "Says": job.error or (said.note if said else ""),
         "Created": moment(job.created_at, st.context.timezone),
         "Took": took(job),
         "Queue": job.queue or "",
         "Begun": job.attempts,
     }
+
+
+def percent(job: JobStatus) -> int | None:
+    """How far it says it is; a job that is done has no part left, whatever it said last."""
+    said = job.progress
+    if said is None or not said.total:
+        return None
+    return 100 if job.state == "done" else min(max(100 * said.done // said.total, 0), 100)
 
 
 def took(job: JobStatus) -> str:
@@ -228,18 +254,22 @@ def queues() -> None:
     rows = [
         {
             "Queue": one.queue.name,
-            "State": "Paused" if one.paused else "Open",
+            "State": [JOBS["paused"][0] if one.paused else OPEN[0]],
             "Waiting": one.waiting,
             "Running": one.running,
             "Limits": one.queue.limits,
         }
         for one in found
     ]
-    st.dataframe(rows, hide_index=True, alt="Queues, with what waits and runs in them")
+    columns = {"State": states([JOBS["paused"], OPEN])}
+    alt = "Queues, with what waits and runs in them"
+    st.dataframe(rows, hide_index=True, alt=alt, column_config=columns)
     if not require("jobs.read").may("jobs.control") or not found:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("A queue", [one.queue.name for one in found], width=260)
+        name = st.selectbox(
+            "Hold a queue, or let it go on", [one.queue.name for one in found], width=260
+        )
         paused = next(one.paused for one in found if one.queue.name == name)
         label = "Let it go on" if paused else "Hold it"
         icon = ":material/play_arrow:" if paused else ":material/pause:"
@@ -252,11 +282,16 @@ def queues() -> None:
 def schedules() -> None:
     """The jobs that begin by themselves."""
     rows = [
-        {"Job": job.name, "Schedule": job.schedule, "Time zone": job.time_zone}
+        {
+            "Job": job.name,
+            "Begins": schedule(job.schedule),
+            "Time zone": job.time_zone,
+            "As cron writes it": job.schedule,
+        }
         for job in current_runtime().jobs.declared()
         if job.schedule
     ]
     if rows:
         st.subheader("Schedules")
-        st.caption("Minute, hour, day, month, weekday; each fires once for all hosts.")
+        st.caption("Each fires once for all hosts.")
         st.dataframe(rows, hide_index=True, alt="Jobs that begin by themselves")

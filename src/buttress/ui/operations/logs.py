@@ -13,12 +13,21 @@ from buttress.mover.page import plural
 from buttress.telemetry import LogLine, recent_lines
 from buttress.ui.current import current_runtime
 from buttress.ui.empty import nothing_logged
+from buttress.ui.operations.lists import states
 from buttress.ui.operations.live import still
+from buttress.ui.operations.looks import Colour
 from buttress.ui.text import count, plain, zone_of
 
 FOLLOW_EVERY = "2s"
 LEVELS = ("debug", "info", "warning", "error", "critical")
 LINES = (50, 200, 1_000)
+COLOURS: list[tuple[str, str, Colour]] = [
+    ("debug", "", "gray"),
+    ("info", "", "blue"),
+    ("warning", "", "orange"),
+    ("error", "", "red"),
+    ("critical", "", "red"),
+]
 TRACEBACKS = 10
 TALL = 12
 """Lines that are shown without scrolling inside the table."""
@@ -33,13 +42,16 @@ def show() -> None:
     """The page."""
     require("logs.read")
     st.title("Logs")
-    with st.grid(4, min_column_width=150):
-        level = st.selectbox("Level, at least", LEVELS, index=LEVELS.index("info"))
-        logger = st.text_input("Logger begins with", placeholder="buttress.jobs")
+    with st.grid(3, min_column_width=150):
         words = st.text_input("Contains", placeholder="any text")
-        request = st.text_input("Request id", placeholder="as an error told it")
+        logger = st.text_input("Logger begins with", placeholder="for example: buttress.jobs")
+        # An error box leads here with the id it told.
+        request = st.text_input(
+            "Request id", placeholder="as an error told it", key="request", bind="query-params"
+        )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        most = st.selectbox("Lines", LINES, index=1, width=110, format_func=count)
+        level = st.selectbox("Level, at least", LEVELS, index=LEVELS.index("info"), width=160)
+        most = st.selectbox("Newest lines", LINES, index=1, width=130, format_func=count)
         follow = st.toggle("Follow", help="Look for new lines every two seconds.")
     wanted = matching(level, logger.strip(), words.strip(), request.strip())
     st.fragment(lines, run_every=FOLLOW_EVERY if follow else None)(wanted, most)
@@ -74,7 +86,7 @@ def lines(wanted: Callable[[LogLine], bool], most: int) -> None:
         [
             {
                 "At": at(line.at),
-                "Level": line.level,
+                "Level": [line.level],
                 "Event": line.event,
                 "Fields": ", ".join(f"{name}={value}" for name, value in line.fields.items()),
                 "Logger": line.logger,
@@ -84,7 +96,7 @@ def lines(wanted: Callable[[LogLine], bool], most: int) -> None:
         hide_index=True,
         height=480 if len(recent.lines) > TALL else "content",
         alt="Lines of the log, the newest first",
-        column_config={"At": st.column_config.TextColumn(width=130)},
+        column_config={"At": st.column_config.TextColumn(width=130), "Level": states(COLOURS)},
     )
     failed = [line for line in recent.lines if line.traceback]
     if failed:

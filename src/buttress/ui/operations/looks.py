@@ -26,6 +26,12 @@ JOBS: dict[State, tuple[str, str, Colour]] = {
     "cancelled": ("Cancelled", ":material/cancel:", "gray"),
     "given up": ("Given up", ":material/error:", "red"),
 }
+BACKUPS: dict[str, tuple[str, str, Colour]] = {
+    "verified": ("Verified", ":material/verified:", "green"),
+    "differs": ("Differs", ":material/error:", "red"),
+    "not proven": ("Not proven", ":material/help:", "gray"),
+}
+OPEN: tuple[str, str, Colour] = ("Open", ":material/check_circle:", "green")
 
 
 def badge(look: tuple[str, str, Colour]) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from typing import Any
 
 import streamlit as st
 from streamlit.navigation.page import Page
 
 from buttress.access import require
-from buttress.exports import export_chunks
+from buttress.exports import MEDIA_TYPES, Format, export_chunks
 from buttress.llm import UsageRow
 from buttress.llm.usage import Group
 from buttress.ui.current import current_runtime
@@ -28,6 +30,7 @@ GROUPS: dict[str, Group] = {
 }
 MEASURES = {"Cost": "USD", "Tokens": "tokens", "Calls": "calls"}
 NOBODY = "none"
+FILES: dict[str, Format] = {"Download as CSV": "csv", "As Excel": "xlsx", "As Parquet": "parquet"}
 HEIGHT = 280
 
 
@@ -41,7 +44,7 @@ def show() -> None:
     require("models.usage")
     st.title("Model usage")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        window = st.selectbox("Window", list(DAYS), index=1, width=140)
+        window = st.segmented_control("Window", list(DAYS), default="30 days") or "30 days"
         by = st.segmented_control("By", list(GROUPS), default="Model") or "Model"
         measure = st.segmented_control("Chart", list(MEASURES), default="Cost") or "Cost"
     until = datetime.now(UTC) + timedelta(seconds=1)
@@ -122,15 +125,23 @@ def table(rows: Sequence[UsageRow], by: str) -> None:
             "Day": st.column_config.DateColumn(format="D MMM YYYY"),
             "Tokens in": number(format="localized"),
             "Tokens out": number(format="localized"),
+            "Calls": number(format="localized"),
             "Cost, USD": number(format="%.4f"),
             "Mean, s": number(format="%.2f"),
         },
     )
-    st.download_button(
-        "Download as CSV",
-        lambda: b"".join(export_chunks(None, shown, "csv")),
-        file_name="model-usage.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    with st.container(horizontal=True):
+        for name, kind in FILES.items():
+            st.download_button(
+                name,
+                partial(written, shown, kind),
+                file_name=f"model-usage.{kind}",
+                mime=MEDIA_TYPES[kind],
+                icon=":material/download:",
+                on_click="ignore",
+            )
+
+
+def written(rows: list[dict[str, Any]], kind: Format) -> bytes:
+    """The table as a file."""
+    return b"".join(export_chunks(None, rows, kind))

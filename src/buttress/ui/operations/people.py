@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
 import streamlit as st
 
-from buttress.access import ROLES, links, people, require, signing_in
+from buttress.access import ROLES, links, people, require, signing_in, tokens
 from buttress.access.tables import Person
 from buttress.ui.current import current_runtime, page_session
-from buttress.ui.operations.lists import choose
+from buttress.ui.operations.account import browser, token_line
+from buttress.ui.operations.lists import choose, states
+from buttress.ui.operations.looks import Colour
 from buttress.ui.text import count, moment, plain
+
+MEANING = (
+    "Viewers see the apps; analysts also change data and see background work; admins also manage "
+    "people, backups and settings."
+)
+
+
+def page() -> st.Page:
+    """Where it is in the navigation."""
+    return st.Page(show, title="People", icon=":material/group:", url_path="people")
 
 
 def show() -> None:
@@ -17,29 +33,113 @@ def show() -> None:
     st.title("People")
     with page_session() as session:
         found = people.everybody(session)
-        signed_in = {one.person_id: one.seen_at for one in reversed(signing_in.sign_ins(session))}
-    with st.grid(3, min_column_width=170, border=True):
+        here = {one.person_id: one.seen_at for one in reversed(signing_in.sign_ins(session))}
+    with st.grid(3, min_column_width=100, border=True):
         st.metric("People", count(sum(person.disabled_at is None for person in found)))
         st.metric("Admins", count(sum(person.role == "admin" for person in found)))
-        st.metric("Signed in now", count(len(signed_in)))
+        st.metric("Signed in", count(len(here)))
+    sections: dict[str, Callable[[], None]] = {
+        "People": lambda: everybody(found, here),
+        "Invitations": invitations,
+        "Sign-ins": sign_ins,
+        "Tokens": programs,
+    }
+    opened = st.tabs(list(sections), key="section", on_change="rerun", bind="query-params")
+    for tab, content in zip(opened, sections.values(), strict=True):
+        if tab.open:
+            with tab:
+                content()
+
+
+def everybody(found: list[Person], here: dict[UUID, datetime]) -> None:
+    """Who there is, and what can be done with one."""
     rows = [
         {
             "Name": person.name,
             "Role": person.role,
-            "State": state(person),
-            "Last seen": moment(signed_in[person.id], st.context.timezone)
-            if person.id in signed_in
-            else "",
+            "State": [state(person)],
+            "Last seen": moment(here[person.id], st.context.timezone) if person.id in here else "",
             "Since": moment(person.created_at, st.context.timezone),
         }
         for person in found
     ]
-    chosen = choose(rows, [person.id for person in found], "people", several=False)
+    columns = {"State": states(PEOPLE.values())}
+    chosen = choose(
+        rows, [one.id for one in found], "people", several=False, alt="People", columns=columns
+    )
     if chosen:
         one_person(next(person for person in found if person.id == chosen[0]))
     else:
         st.caption("Choose somebody to change their role, send a link, or let them in no more.")
+
+
+def invitations() -> None:
+    """Invite somebody; who was invited and has not come yet."""
     invite()
+    with page_session() as session:
+        found = links.invitations(session)
+    if not found:
+        st.caption("Nobody is invited who has not come yet.")
+        return
+    rows = [
+        {
+            "Name": one.name,
+            "Role": one.role,
+            "Invited": moment(one.created_at, st.context.timezone),
+            "Works until": moment(one.expires_at, st.context.timezone),
+        }
+        for one in found
+    ]
+    chosen = choose(rows, [one.id for one in found], "invitations", alt="Open invitations")
+    if st.button("Withdraw the chosen", disabled=not chosen, icon=":material/link_off:"):
+        with page_session() as session:
+            for invitation in chosen:
+                links.revoke_invitation(session, invitation)
+        st.rerun()
+
+
+def sign_ins() -> None:
+    """Who is signed in where, and a way to end it."""
+    with page_session() as session:
+        found = [(one, one.person.name) for one in signing_in.sign_ins(session)]
+    rows = [
+        {
+            "Name": name,
+            "Browser": browser(one.agent),
+            "Address": one.address,
+            "Since": moment(one.created_at, st.context.timezone),
+            "Last seen": moment(one.seen_at, st.context.timezone),
+        }
+        for one, name in found
+    ]
+    chosen = choose(rows, [one.id for one, _ in found], "sign-ins", alt="Who is signed in where")
+    if st.button("Sign out the chosen", disabled=not chosen, icon=":material/logout:"):
+        with page_session() as session:
+            for sign_in in chosen:
+                signing_in.revoke(session, sign_in)
+        st.rerun()
+
+
+def programs() -> None:
+    """Everybody's tokens, and a way to end them."""
+    with page_session() as session:
+        found = [(one, one.person.name) for one in tokens.tokens(session)]
+    if not found:
+        st.caption("Nobody has a token. People make their own on the page of their account.")
+        return
+    rows = [{"Of": name, **token_line(one)} for one, name in found]
+    chosen = choose(rows, [one.id for one, _ in found], "all-tokens", alt="Everybody's tokens")
+    if st.button("Revoke the chosen", disabled=not chosen, icon=":material/key_off:"):
+        with page_session() as session:
+            for token in chosen:
+                tokens.revoke(session, token)
+        st.rerun()
+
+
+PEOPLE: dict[str, tuple[str, str, Colour]] = {
+    word: (word, "", colour)  # type: ignore[misc]
+    for word, colour in (("active", "green"), ("signs in elsewhere", "blue"), ("disabled", "gray"))
+}
 
 
 def state(person: Person) -> str:
@@ -53,7 +153,14 @@ def one_person(person: Person) -> None:
     """What can be done with one."""
     with st.container(border=True):
         st.markdown(f"**{plain(person.name)}**")
-        role = st.selectbox("Role", ROLES, index=ROLES.index(person.role), key=f"r{person.id}")
+        role = st.selectbox(
+            "Role",
+            ROLES,
+            index=ROLES.index(person.role),
+            key=f"r{person.id}",
+            width=240,
+            help=MEANING,
+        )
         buttons = st.columns(4)
         if buttons[0].button(
             "Save role", key=f"role-{person.id}", disabled=role == person.role, width="stretch"
@@ -85,11 +192,11 @@ def one_person(person: Person) -> None:
 
 def invite() -> None:
     """The form for one more."""
-    with st.form("invite", border=True):
+    with st.form("invite", border=True, width=480):
         st.markdown("**Invite somebody**")
-        name = st.text_input("Name or e-mail address")
-        role = st.selectbox("Role", ROLES)
-        if not st.form_submit_button("Make a link"):
+        name = st.text_input("Name or e-mail address", autocomplete="off")
+        role = st.selectbox("Role", ROLES, help=MEANING)
+        if not st.form_submit_button("Make a link", type="primary"):
             return
     with page_session() as session:
         secret = links.invite(session, name, role)

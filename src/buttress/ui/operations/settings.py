@@ -28,7 +28,7 @@ def show() -> None:
         "Secrets are never shown. All are explained in docs/reference/settings.md."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        words = st.text_input("Find", placeholder="backup", width=260).strip().casefold()
+        words = st.text_input("Find", placeholder="any word", width=260).strip().casefold()
         only = st.toggle("Only what is set", value=False)
     rows = [
         {
@@ -48,5 +48,9 @@ def show() -> None:
         hide_index=True,
         height="content",
         alt="Settings in force, with where each came from",
-        column_config={"Setting": st.column_config.TextColumn(width=290)},
+        column_config={
+            "Setting": st.column_config.TextColumn(width=280),
+            "Value": st.column_config.TextColumn(width=120),
+            "From": st.column_config.TextColumn(width=90),
+        },
     )
