@@ -152,11 +152,16 @@ def filled(runtime: Runtime, superuser: str) -> Tenants:
         owned_tables(runtime.database),
     )
     loosen(superuser, world.tables)
-    with as_system("rows for tests"), runtime.database.connection() as connection:
-        for owned in world.tables:
-            for who, text in ((world.alice, owned.secret), (world.bob, "bob's")):
-                connection.execute(owned.table.insert(), [owned.row(who.person, text)])
+    for owned in world.tables:
+        fill(world, owned)
     return world
+
+
+def fill(world: Tenants, owned: Owned) -> None:
+    """A row of Alice and one of Bob."""
+    with as_system("rows for tests"), world.runtime.database.connection() as connection:
+        for who, text in ((world.alice, owned.secret), (world.bob, "bob's")):
+            connection.execute(owned.table.insert(), [owned.row(who.person, text)])
 
 
 def loosen(superuser: str, tables: list[Owned]) -> None:

@@ -13,8 +13,11 @@ from buttress.access import current
 from buttress.api.session import SessionDep
 from buttress.app import App
 from buttress.cache import cached
+from buttress.llm import LLM
 
 app = App("notes", title="Notes")
+gateways: list[LLM] = []
+"""What the job asks, while a test has one open."""
 
 
 class Note(Base):
@@ -60,3 +63,14 @@ def whose_notes() -> tuple[str | None, int]:
     """Who acts, and how many notes they see."""
     identity = current()
     return identity.name if identity else None, count_in_transaction()
+
+
+@app.step
+def ask(prompt: str) -> str:
+    return gateways[-1].complete(prompt, purpose="notes.ask", max_tokens=50).text
+
+
+@app.job
+def ask_model(prompt: str) -> str:
+    """A model's answer."""
+    return ask(prompt)
