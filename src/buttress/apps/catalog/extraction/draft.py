@@ -54,6 +54,6 @@ def _tree(values: dict[str, Any]) -> dict[str, Any]:
     rows = tree.get("catalogB", {}).get("Subtypes")
     if rows is not None:
         # A variant of which nothing was found keeps its place: paths of origins count on it.
-        last = max(map(int, rows))
-        tree["catalogB"]["Subtypes"] = [rows.get(str(number), {}) for number in range(last + 1)]
+        count = max(map(int, rows)) + 1
+        tree["catalogB"]["Subtypes"] = [rows.get(str(number), {}) for number in range(count)]
     return tree

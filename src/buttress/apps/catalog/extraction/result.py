@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from buttress.apps.catalog.material import Place
 from buttress.apps.catalog.products import Product
 
-How = Literal["read", "translated", "computed", "written"]
+How = Literal["read", "translated", "computed", "written", "corrected"]
 
 MACHINE_TRANSLATION = "machine translation, review"
 RULES = "rules"

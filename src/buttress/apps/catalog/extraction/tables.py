@@ -6,56 +6,46 @@ from collections.abc import Iterator, Sequence
 
 from buttress.apps.catalog.extraction.labelled import pairs_in
 from buttress.apps.catalog.extraction.labels import read_label
-from buttress.apps.catalog.material import Passage, Place
-from buttress.documents.parts import Box, Line, PageText, PdfDocument, Word
+from buttress.apps.catalog.material import Passage, Place, digit_runs
+from buttress.documents import NoSuchTable, read_table
+from buttress.documents.parts import Box, Column, Line, PageText, PdfDocument, TableRow, Word
 
 FEWEST_COLUMNS = 2
+MOST_TABLES = 5
 GAP = 1.0
 """Heights of a line: columns of a table are further apart than this."""
 
 
 def rows_of_pdf(document: PdfDocument, pages: Sequence[PageText]) -> Iterator[tuple[Passage, ...]]:
-    """The rows below every line that names two columns or more of ours, cells labelled.
+    """The rows of tables whose header names two columns or more of ours, cells labelled.
 
-    A row belongs to the table while its cells stand under the columns and one of them is under the
-    first; anything else ends it.
+    Rows are told by their barcode where there is a column for it, else by the first column.
     """
-    for page in pages:
-        columns: list[_Column] = []
-        for line in page.lines:
-            header = header_of(line)
-            if header:
-                columns = header
-            elif columns:
-                row = _row(line, columns, page.number)
-                if row:
-                    yield row
-                else:
-                    columns = []
+    chosen = PdfDocument(tuple(pages), document.page_count)
+    headers = dict.fromkeys(
+        names for page in pages for line in page.lines if (names := header_of(line))
+    )
+    for names in list(headers)[:MOST_TABLES]:
+        codes = [name for name in names if _is_barcode(name)]
+        key = codes[0] if codes else names[0]
+        columns = [Column(name, kind="text", required=name == key) for name in names]
+        try:
+            table = read_table(chosen, columns, key=key)
+        except NoSuchTable:  # what looked like a header is none
+            continue
+        for row in table.rows:
+            passages = _passages(row)
+            if len(passages) >= FEWEST_COLUMNS and (not codes or _has_digits(passages, key)):
+                yield passages
 
 
-class _Column:
-    """A column: its label, and how far it reaches."""
-
-    def __init__(self, label: str, box: Box) -> None:
-        self.label = label
-        self.left = box.left
-        self.right = box.right
-
-    def distance(self, box: Box) -> float:
-        """Points between a cell and the column, 0 when one is over the other."""
-        return max(0.0, box.left - self.right, self.left - box.right)
-
-
-def header_of(line: Line) -> list[_Column]:
-    """The columns that a line names, none unless nearly all its cells are labels of ours."""
-    cells = cells_of(line)
-    if len(cells) < FEWEST_COLUMNS or pairs_in("\t".join(text for text, _ in cells)):
-        return []
-    known = sum(read_label(text) is not None for text, _ in cells)
-    if known < FEWEST_COLUMNS or known * 2 < len(cells):
-        return []
-    return [_Column(text, box) for text, box in cells]
+def header_of(line: Line) -> tuple[str, ...]:
+    """The columns that a line names, none unless at least half its cells are labels of ours."""
+    cells = [text for text, _ in cells_of(line)]
+    if len(cells) < FEWEST_COLUMNS or pairs_in("\t".join(cells)) or len(set(cells)) < len(cells):
+        return ()
+    known = sum(read_label(text) is not None for text in cells)
+    return tuple(cells) if known >= FEWEST_COLUMNS and known * 2 >= len(cells) else ()
 
 
 def cells_of(line: Line) -> list[tuple[str, Box]]:
@@ -70,20 +60,21 @@ def cells_of(line: Line) -> list[tuple[str, Box]]:
     return [(" ".join(word.text for word in group), _around(group)) for group in groups]
 
 
-def _row(line: Line, columns: Sequence[_Column], page: int) -> tuple[Passage, ...]:
-    cells = cells_of(line)
-    if len(cells) < FEWEST_COLUMNS or len(cells) > len(columns):
-        return ()
-    found: list[Passage] = []
-    taken: set[int] = set()
-    for text, box in cells:
-        place = min(range(len(columns)), key=lambda n: columns[n].distance(box))
-        if place in taken:
-            return ()
-        taken.add(place)
-        label = columns[place].label
-        found.append(Passage(text, Place(page=page, box=box), label))
-    return tuple(found) if 0 in taken else ()
+def _passages(row: TableRow) -> tuple[Passage, ...]:
+    return tuple(
+        Passage(cell.text, Place(page=cell.place.page, box=cell.place.box), name)
+        for name, cell in row.cells.items()
+        if cell.place is not None and cell.text
+    )
+
+
+def _is_barcode(name: str) -> bool:
+    label = read_label(name)
+    return label is not None and label.field.name == "ean"
+
+
+def _has_digits(passages: Sequence[Passage], key: str) -> bool:
+    return any(one.label == key and any(digit_runs(one.text)) for one in passages)
 
 
 def _around(words: Sequence[Word]) -> Box:

@@ -246,7 +246,7 @@ class _Variant:
         self.put(name, value.value, fact.origin(confidence=confidence, remark=remark))
 
     def _price(self, field: str, name: str) -> None:
-        fact = self.row.first(field)
+        fact = self.fact(field)
         if fact is None:
             return
         found = read_price(fact.text)

@@ -17,6 +17,7 @@ from buttress.apps.catalog.extraction.offline.translation import (
 )
 from buttress.apps.catalog.extraction.offline.writing import (
     FEWEST_CLOSING_WORDS,
+    FUNCTION,
     HEADINGS,
     NOTE_HEADINGS,
     Spoken,
@@ -285,12 +286,22 @@ class Marketing:
         other = self.draft.get(f"{A}Title{'PT' if language == 'en' else 'EN'}") or title
         if title:  # a name is translated once, and then stays as it is
             html = html.replace(escape(title, quote=False), escape(other, quote=False))
-        names = (*self.names, other) if other else self.names
+        names = (*self.names, *self._inci_names(), other)
         for mine, theirs in zip(*_headings(language), strict=True):
             html = html.replace(f"<strong>{mine}</strong>", f"<strong>{theirs}</strong>")
             names = (*names, theirs)
         translated = translate_html(html, direction, self.translator, names=names)
         self.draft.put(wanted, translated, _by_machine())
+
+    def _inci_names(self) -> list[str]:
+        """Active ingredients that are written as in the INCI list, which is the same everywhere."""
+        listed = set((self.draft.get(f"{A}Ingredients") or "").split(", "))
+        named = [
+            FUNCTION.split(item)[0].strip()
+            for fact in self.facts.all("actives")
+            for item in fact.items
+        ]
+        return [name for name in named if name.upper() in listed]
 
     def _words(self, field: str) -> tuple[str, ...]:
         fact = self.facts.first(field)
