@@ -58,6 +58,8 @@ class Route:
     summary: str | None
     needs: Permission
     """What whoever asks must be allowed."""
+    media_type: str | None = None
+    """Of an endpoint that answers with bytes; None for JSON."""
 
 
 @dataclass(frozen=True)
@@ -97,14 +99,21 @@ class Method:
         status: int | None = None,
         summary: str | None = None,
         needs: Permission | None = None,
+        media_type: str | None = None,
     ) -> Callable[[Endpoint], Endpoint]:
         """Answer on this path with what the function returns; `status` and `needs` are the
-        method's own unless given."""
+        method's own unless given. With a `media_type` it returns a response of such bytes."""
 
         def record(endpoint: Endpoint) -> Endpoint:
             self.recorded.append(
                 Route(
-                    self.name, path, endpoint, status or self.status, summary, needs or self.needs
+                    self.name,
+                    path,
+                    endpoint,
+                    status or self.status,
+                    summary,
+                    needs or self.needs,
+                    media_type,
                 )
             )
             return endpoint

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import anyio
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Response
 
 from buttress.api import audit, credentials, files, health, jobs, metrics, operations, people, usage
 from buttress.api.etags import TellUnchanged
@@ -108,5 +108,18 @@ def app_router(app: App) -> APIRouter:
             status_code=route.status,
             summary=route.summary,
             dependencies=[needs(route.needs)],
+            **answers_with(route.media_type),
         )
     return router
+
+
+def answers_with(media_type: str | None) -> dict[str, Any]:
+    """How a route is told that answers with bytes."""
+    if media_type is None:
+        return {}
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {
+        "response_model": None,
+        "response_class": Response,
+        "responses": {200: {"content": content}},
+    }
