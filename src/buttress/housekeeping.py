@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select
 
-from buttress.access import signing_in
+from buttress.access import repeats, signing_in
 from buttress.errors import NotFound
 from buttress.jobs import Job, Queue, Step
 
@@ -94,7 +94,7 @@ def drill_job(runtime: Runtime, schedule: str | None) -> Job[..., object]:
 
 def prune_job(runtime: Runtime) -> Job[..., object]:
     """Delete what is old: jobs that ended longer ago than BUTTRESS_JOBS__KEEP_DAYS, sign-ins that
-    have ended, contents of files that a crash has left, the account of calls of models older than
+    have ended, keys of repeated requests after a day, contents of files that a crash has left, the account of calls of models older than
     USAGE_DAYS; returns how many jobs."""
 
     def prune_jobs() -> int:
@@ -103,6 +103,7 @@ def prune_job(runtime: Runtime) -> Job[..., object]:
     def prune_sign_ins() -> None:
         with runtime.session() as session:
             signing_in.sweep(session, runtime.identities.lifetimes)
+            repeats.sweep(session)
 
     def prune_files() -> int:
         return runtime.files.sweep()

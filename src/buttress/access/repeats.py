@@ -39,6 +39,12 @@ class Repeat(Table):
     created_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class BeingDone(Conflict):
+    """The same request is being done; ask again after so many seconds."""
+
+    after_seconds = 1.0
+
+
 @dataclass(frozen=True)
 class Answered:
     """What was answered the first time."""
@@ -55,15 +61,17 @@ def begin(session: Session, person: UUID, key: str, request: str, digest: bytes)
     ------
     BadInput
         The key was used for another request.
+    BeingDone
+        The same request is being done.
     Conflict
-        The same request is being done, or its answer held a secret and is nowhere.
+        Its answer held a secret and is nowhere.
     """
     dialect = session.get_bind().dialect.name
     now = datetime.now(UTC)
     if dialect == "postgresql":
         lock = f"buttress repeat {person} {key}"
         if not session.scalar(_TRY_LOCK, {"key": lock}):
-            raise Conflict("the same request is being done", hint="Ask again in a second.")
+            raise BeingDone("the same request is being done", hint="Ask again in a second.")
     own = (Repeat.person_id == person, Repeat.key == key)
     session.execute(delete(Repeat).where(*own, Repeat.created_at < now - KEPT))
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert

@@ -64,7 +64,9 @@ def explain_problems(api: FastAPI) -> None:
     def known(request: Request, error: ButtressError) -> JSONResponse:
         if error.http_status >= 500:
             log.error("request failed", extra={"path": request.url.path}, exc_info=error)
-        return problem(error.http_status, error.message, hint=error.hint)
+        after = getattr(error, "after_seconds", None)
+        headers = {"retry-after": str(max(1, round(after)))} if after is not None else None
+        return problem(error.http_status, error.message, hint=error.hint, headers=headers)
 
     @api.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
