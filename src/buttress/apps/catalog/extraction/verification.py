@@ -17,6 +17,7 @@ from buttress.apps.catalog.extraction.labels import BRACKETED
 from buttress.apps.catalog.extraction.language import language_of
 from buttress.apps.catalog.extraction.measures import (
     CAPACITY,
+    DIMENSIONS,
     LENGTH,
     MASS,
     UNIT,
@@ -237,12 +238,21 @@ def units_of(text: str, number: Decimal) -> list[str]:
     """
     label = BRACKETED.search(text)
     told = label[1].strip().casefold() if label else ""
+    chains = [(one.span(), _unit_of_chain(one, told)) for one in DIMENSIONS.finditer(text)]
     found = []
     for match in NUMBER.finditer(text):
-        if number in readings(match[0]):
-            unit = UNIT.match(text, match.end())
-            found.append(unit[1].casefold() if unit else told)
+        if number not in readings(match[0]):
+            continue
+        chained = [unit for (start, end), unit in chains if start <= match.start() < end]
+        unit = UNIT.match(text, match.end())
+        found.append(chained[0] if chained else unit[1].casefold() if unit else told)
     return found or [""]
+
+
+def _unit_of_chain(chain: re.Match[str], told: str) -> str:
+    """What the numbers of "65 x 50 x 65 mm" are: what any of them tells, or else centimetres."""
+    units = [chain[group] for group in (6, 4, 2) if chain[group]]
+    return units[0] if units else told if told in LENGTH else "cm"
 
 
 FACTS: dict[str, Callable[[Any, Material, Mapping[str, Any]], Seen | None]] = {
