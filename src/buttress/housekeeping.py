@@ -94,8 +94,8 @@ def drill_job(runtime: Runtime, schedule: str | None) -> Job[..., object]:
 
 def prune_job(runtime: Runtime) -> Job[..., object]:
     """Delete what is old: jobs that ended longer ago than BUTTRESS_JOBS__KEEP_DAYS, sign-ins that
-    have ended, keys of repeated requests after a day, contents of files that a crash has left, the account of calls of models older than
-    USAGE_DAYS; returns how many jobs."""
+    have ended, keys of requests that were answered a day ago, contents of files that a crash has
+    left, the account of calls of models older than USAGE_DAYS; returns how many jobs."""
 
     def prune_jobs() -> int:
         return runtime.jobs.prune(days=runtime.settings.jobs.keep_days)
