@@ -1,4 +1,4 @@
-"""Print the reference that the code itself knows: commands, settings, errors and checks.
+"""Print what the code itself knows: commands, settings, errors, checks, metrics, alert rules.
 
 `make docs` writes the files; a test fails when they are stale.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +20,12 @@ from buttress import errors
 from buttress.check import all_checks
 from buttress.cli import cli
 from buttress.settings import Settings, known_name
+from buttress.telemetry.metrics import declared
+from buttress.telemetry.metrics.dashboard import dashboard
+from buttress.telemetry.metrics.rules import alerts_of, rules
 
 REFERENCE = Path(__file__).parent / "reference"
+DEPLOY = Path(__file__).parents[1] / "deploy"
 NOTE = "<!-- Printed from the code by `make docs`. -->\n\n"
 
 
@@ -31,7 +36,42 @@ def pages() -> dict[str, str]:
         "settings.md": settings(),
         "errors.md": error_page(),
         "checks.md": checks(),
+        "metrics.md": metrics(),
     }
+
+
+def deployed() -> dict[Path, str]:
+    """The text of what is printed for other programs, by file."""
+    return {
+        DEPLOY / "prometheus" / "rules.yml": rules(declared()),
+        DEPLOY / "grafana" / "buttress.json": dashboard(declared()),
+    }
+
+
+def metrics() -> str:
+    """Every family of metrics with its labels, and every alert with what to do."""
+    rows = [
+        "# Metrics",
+        "",
+        "What `/metrics` serves, beside `process_*` and `python_*`.",
+        "[How to observe](../howto/observe.md) tells how to collect it.",
+        "",
+        "| family | kind | what it tells | labels |",
+        "| --- | --- | --- | --- |",
+    ]
+    for family in declared():
+        labels = "; ".join(f"`{name}`: {values}" for name, values in family.labels.items())
+        name = f"{family.name}_total" if family.kind == "counter" else family.name
+        rows.append(f"| `{name}` | {family.kind} | {family.help} | {labels.replace('|', '/')} |")
+    rows += ["", "## Alerts", "", "In `deploy/prometheus/rules.yml`, or `buttress metrics rules`."]
+    for alert in alerts_of(declared()):
+        held = f"for {alert.minutes} minutes" if alert.minutes else "at once"
+        rows += ["", f'<a id="{alert.name.lower()}"></a>', "", f"### {alert.name}", ""]
+        rows += [
+            f"*{alert.severity}, {held}* {re.sub(r'{{.*?}}', 'that queue or part', alert.summary)}."
+        ]
+        rows += ["", f"What to do: {alert.action}", "", f"    {alert.expr}"]
+    return NOTE + "\n".join(rows) + "\n"
 
 
 def commands() -> str:
@@ -107,6 +147,10 @@ def main() -> None:
     for name, text in pages().items():
         (REFERENCE / name).write_text(text, encoding="utf-8")
         sys.stdout.write(f"docs/reference/{name}\n")
+    for file, text in deployed().items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{file.relative_to(DEPLOY.parent)}\n")
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from buttress.cli import apps, audit, backup, jobs, llm, migrate, people, pitr
+from buttress.cli import apps, audit, backup, jobs, llm, metrics, migrate, people, pitr
 from buttress.cli.check import check
 from buttress.cli.context import err, out, plain
 from buttress.cli.cutover import cutover
 from buttress.cli.demo import demo
 from buttress.cli.health import health
+from buttress.cli.logs import logs
 from buttress.cli.move import move, verify
 from buttress.cli.stats import stats
 from buttress.cli.up import up
@@ -35,6 +36,7 @@ cli.command()(up)
 cli.command()(stats)
 cli.command()(health)
 cli.command()(check)
+cli.command()(logs)
 cli.command()(demo)
 cli.command()(worker)
 cli.add_typer(migrate.app, name="migrate")
@@ -45,6 +47,7 @@ cli.add_typer(backup.app, name="backup")
 cli.add_typer(jobs.app, name="jobs")
 cli.add_typer(llm.app, name="llm")
 cli.add_typer(pitr.app, name="pitr")
+cli.add_typer(metrics.app, name="metrics")
 
 
 def show_version(wanted: bool) -> None:

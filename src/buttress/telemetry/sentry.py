@@ -36,7 +36,6 @@ def start(dsn: str, environment: str) -> None:
         integrations=[LoggingIntegration(level=None, event_level=logging.ERROR)],
         include_local_variables=False,
         include_source_context=False,
-        send_default_pii=False,
         max_request_body_size="never",
         max_breadcrumbs=0,
         send_client_reports=False,
