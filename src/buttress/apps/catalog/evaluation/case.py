@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +14,9 @@ from buttress.apps.catalog.extraction import Origin
 from buttress.apps.catalog.material import Material
 from buttress.apps.catalog.products import KINDS, Kind, Product, ProductType, Variant, leaves
 
+TRACE = 0.02
+"""The share of English small words in a material that is English with labels in Portuguese."""
 HTML = ("DescriptionEN", "DescriptionPT", "HowToEN", "HowToPT")
-PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Case:
         """The value of a field as text, "" where there is none."""
         value = self.fields.get(field)
         if isinstance(value, list):
-            return ", ".join(map(str, value))
+            return "\n".join(map(str, value))
         return "" if value is None else str(value)
 
     def plain(self, field: str) -> str:
@@ -128,7 +128,7 @@ class Case:
     def source_is_english(self) -> bool:
         """Whether the material is at least partly English, so that English names are in it."""
         english, portuguese = language_share(self.material.text)
-        return english >= portuguese
+        return english >= portuguese or english > TRACE
 
     def in_source(self, text: str) -> bool:
         """Whether a text stands in the material, case, accents and punctuation aside."""

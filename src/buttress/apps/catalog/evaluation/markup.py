@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from html.parser import HTMLParser
 
 ALLOWED = frozenset(
@@ -11,7 +12,6 @@ ALLOWED = frozenset(
 )
 BLOCKS = frozenset({"p", "li", "blockquote", "h2", "h3", "div", "td"})
 VOID = frozenset({"br", "hr", "img", "input", "meta", "link"})
-ONLY_IN_LISTS = "li"
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,9 @@ class Markup:
         return [block for block in self.blocks if block.tag == tag]
 
 
+@lru_cache(maxsize=64)
 def read_markup(html: str) -> Markup:
-    """Read HTML, or plain text, which is one block; never raises."""
+    """Read HTML, or plain text, which is one block; never raises. The last few are remembered."""
     reader = _Reader()
     reader.feed(html)
     reader.close()

@@ -58,6 +58,7 @@ class Evaluation(BaseModel):
     translation: Decimal
     overall: Decimal
     issues: tuple[Issue, ...] = ()
+    weights: Weights = Weights()
 
     @classmethod
     def of(cls, issues: list[Issue], weights: Weights) -> Evaluation:
@@ -68,4 +69,6 @@ class Evaluation(BaseModel):
             ).quantize(CENT)
             for metric in METRICS
         }
-        return cls(**scores, overall=weights.overall(**scores), issues=tuple(issues))
+        return cls(
+            **scores, overall=weights.overall(**scores), issues=tuple(issues), weights=weights
+        )

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from buttress.apps.catalog.extraction.offline.european import brazilian_words
 
 LETTERS = re.compile(
-    r"\b(?!f[êe]mea)[^\W\d_]*(?:ô[nm](?=[aeiouáé])|ê[nm](?=[aeiouáé])|[gq]ü(?=[eéií]))[^\W\d_]*",
+    r"\b(?!f[êe]mea|est[ôo]mag)[^\W\d_]*(?:ô[nm](?=[aeiouáé])|ê[nm](?=[aeiouáé])|[gq]ü(?=[eéií]))[^\W\d_]*",
     re.IGNORECASE,
 )
-"""econômico, gênero, lingüiça; "têm" and "ciência" are of both."""
+"""econômico, gênero, lingüiça; "têm", "ciência", "fêmea" and "estômago" are of both."""
 PRONOUN = re.compile(
     r"(?:(?<=^)|(?<=[.!?]\s)|(?<=\n))(?:Me|Te|Lhe)\s+[^\W\d_]{3,}\b|\bvocês?\b|\ba gente\b",
     re.IGNORECASE,

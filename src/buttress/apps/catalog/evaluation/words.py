@@ -10,6 +10,12 @@ from importlib.resources import files
 from typing import Any
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+FRENCH = re.compile(r"\b(?:eau de|extrait de) \w+", re.IGNORECASE)
+"""Kinds of perfume, called so in every language."""
+ENOUGH = 0.12
+"""The share of small words that shows a language; every other word is one in running text."""
+FEWEST = 4
+"""Words: of less, a recogniser of languages guesses."""
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[\"“«]?[^\W\d_a-zà-ÿ])|\n+")
 _VOCABULARY = tomllib.loads(files(__package__).joinpath("vocabulary.toml").read_text("utf-8"))
 ENGLISH, PORTUGUESE, CAPITALS, THINGS = (
@@ -19,6 +25,8 @@ ENGLISH, PORTUGUESE, CAPITALS, THINGS = (
 
 def folded(text: str) -> str:
     """Without case and accents."""
+    if text.isascii():
+        return text.casefold()
     apart = unicodedata.normalize("NFKD", text.casefold())
     return "".join(sign for sign in apart if not unicodedata.combining(sign))
 
@@ -50,10 +58,12 @@ def language_share(text: str) -> tuple[float, float]:
 
 def language_of(text: str) -> str:
     """ "en", "pt", or "" when a text does not tell; the recogniser is asked where words do not."""
+    text = FRENCH.sub("", text)
     english, portuguese = language_share(text)
-    if english != portuguese and max(english, portuguese) >= 0.12:
+    most = max(english, portuguese)
+    if english != portuguese and most >= ENOUGH and most * len(words(text)) >= 2:
         return "en" if english > portuguese else "pt"
-    if len(words(text)) < 4:
+    if len(words(text)) < FEWEST:
         return ""
     recogniser = _recogniser()
     if recogniser is None:
@@ -76,6 +86,6 @@ def _recogniser() -> Any:
         )
     except ImportError:
         return None
-    recogniser = LanguageIdentifier.from_pickled_model(MODEL_FILE, norm_probs=True)
+    recogniser = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     recogniser.set_languages(["en", "pt"])
     return recogniser

@@ -11,8 +11,7 @@ from buttress.apps.catalog.products import HOW_TO_TYPES, HS_CODES, PACK_TYPES, U
 from buttress.apps.catalog.products.contract import MODEL_NAME
 
 PLACEHOLDERS = re.compile(
-    r"lorem ipsum|\bTBD\b|\bTODO\b|\bN/A\b|\[[a-z ]{3,30}\]|\{\{?\w+\}?\}|\bxxx+\b|as an ai\b",
-    re.IGNORECASE,
+    r"(?i:lorem ipsum|\bas an ai\b|\bxxx+\b)|\bTBD\b|\bTODO\b|\bN/A\b|\[[A-Za-z ]{3,30}\]|\{\w+\}"
 )
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 CNP = re.compile(r"\d{7}")

@@ -13,6 +13,8 @@ from buttress.apps.catalog.evaluation.words import tokens
 
 MOST = 4
 """Faults of one kind in one field; more of them say nothing new."""
+LABEL = re.compile(r"^[^:,\t]{1,40}[:\t]")
+"""What a source writes before its list."""
 SEPARATOR = re.compile(r",(?![^()]*\))(?!\d)|;")
 
 
@@ -92,7 +94,7 @@ def ingredients_complete(case: Case) -> Iterator[Fault]:
     if origin is None or origin.how != "read" or not case.text(field):
         return
     here = "".join(tokens(case.text(field)))
-    listed = _listed(origin.text.partition(":")[2] or origin.text)
+    listed = _listed(LABEL.sub("", origin.text))
     missing = [one for one in listed if "".join(tokens(one)) not in here]
     if len(listed) > 1 and missing:
         message = f"{len(missing)} of {len(listed)} ingredients are left out: {missing[0]}"

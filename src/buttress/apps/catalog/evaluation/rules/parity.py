@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from buttress.apps.catalog.evaluation.case import Case, Twin
 from buttress.apps.catalog.evaluation.names import COINED, WORD
 from buttress.apps.catalog.evaluation.quantities import AHEAD, Quantity, quantities
 from buttress.apps.catalog.evaluation.rules.registry import Fault, rule
-from buttress.apps.catalog.evaluation.words import folded, tokens
+from buttress.apps.catalog.evaluation.words import folded, sentences, tokens
 
 SHORTEST, LONGEST = 0.6, 1.75
 """Words of Portuguese for one of English, in texts of more than a few words."""
 FEW = 6
+NOT = re.compile(
+    r"\b(?:not|no|never|neither|nor|without|cannot|nothing|nobody|none)\b", re.IGNORECASE
+)
+MAYBE_NOT = re.compile(
+    r"\b(?:un|in|im|dis)\w{3,}|\w+less\b|free\b|n['’]t\b|\b(?:avoid|keep|stop|hardly|only|until)\b",
+    re.IGNORECASE,
+)
+NAO = re.compile(r"\b(?:não|nunca|jamais)\b", re.IGNORECASE)
+NO_PORTUGUESE = re.compile(
+    r"\b(?:não|nunca|jamais|nem|sem|nada|ninguém|nenhum\w*|qualquer|livre|evite|deixa de|em vez)\b",
+    re.IGNORECASE,
+)
 
 
 @rule("translation")
@@ -77,6 +90,22 @@ def nothing_left_out(case: Case) -> Iterator[Fault]:
 
 
 @rule("translation")
+def negations_are_kept(case: Case) -> Iterator[Fault]:
+    """What is denied in one language is not affirmed in the other, sentence by sentence."""
+    for twin in _told(case):
+        for english, portuguese in _sentence_pairs(case, twin):
+            denied, affirmed = NOT.search(english), not NO_PORTUGUESE.search(portuguese)
+            if denied and affirmed:
+                message = f"{denied[0]!r} of the English sentence has no counterpart"
+                yield Fault(twin.portuguese_field, message, "0.75", portuguese, english)
+                break
+            if not denied and not MAYBE_NOT.search(english) and NAO.search(portuguese):
+                message = "the Portuguese sentence denies what the English one says"
+                yield Fault(twin.portuguese_field, message, "0.75", portuguese, english)
+                break
+
+
+@rule("translation")
 def names_are_kept(case: Case) -> Iterator[Fault]:
     """The brand and coined names stand in the Portuguese text as in the English one."""
     brand = case.product.catalog_a.brand
@@ -111,6 +140,14 @@ def _parts(case: Case, twin: Twin) -> list[tuple[str, str]]:
     if len(english.blocks) != len(portuguese.blocks):
         return [(english.text, portuguese.text)]
     return [(a.text, b.text) for a, b in zip(english.blocks, portuguese.blocks, strict=True)]
+
+
+def _sentence_pairs(case: Case, twin: Twin) -> Iterator[tuple[str, str]]:
+    """Sentences that stand for each other, of parts that have as many in both languages."""
+    for english, portuguese in _parts(case, twin):
+        here, there = sentences(english), sentences(portuguese)
+        if len(here) == len(there):
+            yield from zip(here, there, strict=True)
 
 
 def _unmatched(
