@@ -137,6 +137,11 @@ def percentiles(
         raise ConfigurationError(
             f"roll-up {rollup.name!r} has no histogram", hint="Declare it with histogram=…."
         )
+    if connection.dialect.name == "sqlite":
+        raise Unsupported(
+            f"SQLite keeps no histogram of roll-up {rollup.name!r}",
+            hint="Use PostgreSQL, or ask for percentiles of the source.",
+        )
     chosen = ", ".join(
         f"min(bucket) FILTER (WHERE upto >= {float(fraction)!r} * total)" for fraction in fractions
     )
@@ -234,11 +239,6 @@ def _fill(rollup: Rollup, summary: Summary) -> str:
 
 
 def _install_view(connection: Connection, rollup: Rollup) -> bool:
-    if rollup.histogram is not None:
-        raise Unsupported(
-            f"roll-up {rollup.name!r} has a histogram, which SQLite cannot keep",
-            hint="Use PostgreSQL, or ask for percentiles of the source.",
-        )
     select = rollup.summaries[0].select(rollup.source_name, dialect="sqlite")
     statement = f"CREATE VIEW {quoted(rollup.name)} AS {select}"
     there = connection.scalar(
