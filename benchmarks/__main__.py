@@ -18,6 +18,7 @@ from benchmarks import (
     backup,
     cache,
     dashboards,
+    documents,
     failover,
     health,
     imports,
@@ -45,6 +46,7 @@ PARTS: dict[str, Callable[[Servers, bool], list[str]]] = {
     "backup": backup.lines,
     "failover": failover.lines,
     "health": health.lines,
+    "documents": documents.lines,
 }
 
 

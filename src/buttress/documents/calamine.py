@@ -41,7 +41,7 @@ def read_sheets(file: IO[bytes]) -> bytes:
         ) from error
     except (calamine.CalamineError, calamine.XmlError, calamine.ZipError, OSError) as error:
         raise Refused(
-            "the workbook is damaged, or none",
+            "the file is a damaged workbook, or none",
             cause="damaged",
             hint="Open it in a spreadsheet program and save it anew as .xlsx.",
         ) from error

@@ -1,6 +1,6 @@
 """Words out of pdfium's characters; runs in the jail.
 
-Every character of a file passes here, which is why the loop calls little.
+Every character of a file passes here: boxes are asked of a word's ends where these tell enough.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ GAP = 0.35
 
 HYPHENS = (0x02, 0xAD, 0xFFFE)
 """How pdfium tells a hyphen at the end of a line."""
+
+_rectangle = raw.FS_RECTF()
+_reference = ctypes.byref(_rectangle)
 
 Corner = Callable[[float, float], tuple[float, float]]
 
@@ -40,45 +43,66 @@ def to_page(page: pdfium.PdfPage) -> Corner:
 def words_of(textpage: pdfium.PdfTextPage, count: int, place: Corner) -> list[Word]:
     """Words of the first `count` characters, in the order of the file."""
     handle = textpage.raw
-    unicode_of, box_of = raw.FPDFText_GetUnicode, raw.FPDFText_GetLooseCharBox
-    box = raw.FS_RECTF()
-    reference = ctypes.byref(box)
+    unicode_of = raw.FPDFText_GetUnicode
+    codes = [unicode_of(handle, index) for index in range(count)]
     words: list[Word] = []
-    text: list[str] = []
-    left = right = low = high = before = 0.0
-    for index in range(count):
-        code = unicode_of(handle, index)
-        if code in HYPHENS:
-            code = 0x2D
-        character = chr(code) if code <= 0x10FFFF else "\ufffd"
-        if code <= 0x20 or 0x7F <= code <= 0xA0 or (code > 0xA0 and character.isspace()):
-            if text:
-                words.append(_word(text, place(left, high), place(right, low)))
-                text = []
+    start: int | None = None
+    for index, code in enumerate(codes):
+        if code <= 0x20 or 0x7F <= code <= 0xA0 or (code > 0xA0 and _is_space(code)):
+            if start is not None and code not in HYPHENS:
+                words += _run(handle, codes, start, index, place)
+                start = None
             continue
-        box_of(handle, index, reference)
-        x0, x1, y0, y1 = box.left, box.right, box.bottom, box.top
-        if y1 - y0 < 0.1 or x1 < x0:
-            x0, x1, y0, y1 = _turned_box(handle, index)
-        if text:
-            away = x0 - right
-            if (away > 1 or away < -1 or y0 != low or y1 != high) and _apart(
-                (x0, x1, y0, y1), (left, right, low, high), before
-            ):
-                words.append(_word(text, place(left, high), place(right, low)))
-                text = []
-        before = x0
-        if not text:
-            left, right, low, high = x0, x1, y0, y1
-        else:
-            left = x0 if x0 < left else left
-            right = x1 if x1 > right else right
-            low = y0 if y0 < low else low
-            high = y1 if y1 > high else high
-        text.append(character)
-    if text:
-        words.append(_word(text, place(left, high), place(right, low)))
+        if start is None:
+            start = index
+    if start is not None:
+        words += _run(handle, codes, start, count, place)
     return words
+
+
+def _is_space(code: int) -> bool:
+    return code <= 0x10FFFF and chr(code).isspace()
+
+
+def _run(handle: Any, codes: list[int], start: int, end: int, place: Corner) -> list[Word]:
+    """The words of characters without a space between them, mostly one."""
+    text = [_character(code) for code in codes[start:end]]
+    first = _box(handle, start)
+    last = first if end - start == 1 else _box(handle, end - 1)
+    left, _, low, high = first
+    height = high - low
+    as_wide = last[1] - left
+    level = abs(last[2] - low) < 0.1 and abs(last[3] - high) < 0.1
+    if level and 0 <= as_wide <= 1.3 * height * len(text):
+        return [_word(text, place(left, high), place(last[1], low))]
+    return _parts(handle, text, start, place)
+
+
+def _parts(handle: Any, text: list[str], start: int, place: Corner) -> list[Word]:
+    """The same, each character looked at: they stand apart, or above each other."""
+    words: list[Word] = []
+    part: list[str] = []
+    left = right = low = high = before = 0.0
+    for index, character in enumerate(text, start):
+        box = x0, x1, y0, y1 = _box(handle, index)
+        if part and _apart(box, (left, right, low, high), before):
+            words.append(_word(part, place(left, high), place(right, low)))
+            part = []
+        before = x0
+        if part:
+            left, right = min(left, x0), max(right, x1)
+            low, high = min(low, y0), max(high, y1)
+        else:
+            left, right, low, high = box
+        part.append(character)
+    words.append(_word(part, place(left, high), place(right, low)))
+    return words
+
+
+def _character(code: int) -> str:
+    if code in HYPHENS:
+        return "-"
+    return chr(code) if code <= 0x10FFFF else "\ufffd"
 
 
 Ends = tuple[float, float, float, float]
@@ -107,6 +131,13 @@ def _word(text: list[str], one: tuple[float, float], other: tuple[float, float])
     if y0 > y1:
         y0, y1 = y1, y0
     return Word(joined, Box(round(x0, 2), round(y0, 2), round(x1, 2), round(y1, 2)))
+
+
+def _box(handle: Any, index: int) -> Ends:
+    raw.FPDFText_GetLooseCharBox(handle, index, _reference)
+    if _rectangle.top - _rectangle.bottom < 0.1 or _rectangle.right < _rectangle.left:
+        return _turned_box(handle, index)
+    return _rectangle.left, _rectangle.right, _rectangle.bottom, _rectangle.top
 
 
 def _turned_box(handle: Any, index: int) -> Ends:

@@ -23,7 +23,7 @@ DATA = (
     "/usr/share/tesseract-ocr/5/tessdata", "/usr/share/tesseract-ocr/4.00/tessdata",
     "/usr/share/tessdata", "/usr/local/share/tessdata",
 )  # fmt: skip
-LANGUAGES = ("eng", "por")
+LANGUAGES = ("por", "eng")
 DPI = 250
 SURE = 30.0
 """Of 100: words tesseract is less sure of are specks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from buttress.documents.parts import Box, Column, Line, Word
 HEADER_LINES = 4
 NEAR = 0.4
 """Of a word's height: nearer words on a line belong to one name."""
+
+NAMING = 0.3
+"""The share of words of a header's line that may be of a name that is looked for."""
 
 MOST_WORDS = 120
 """No header has more; a page made to be slow might."""
@@ -48,8 +52,13 @@ class Header:
 
 def folded(text: str) -> str:
     """A name without case, accents, spaces and punctuation; signs such as % stay."""
+    if text.isascii():
+        return _PUNCTUATION.sub("", text.lower())
     plain = unicodedata.normalize("NFKD", text.casefold())
     return "".join(one for one in plain if one.isalnum() or one in "%#€$£")
+
+
+_PUNCTUATION = re.compile(r"[^a-z0-9%#$]")
 
 
 class HeaderFinder:
@@ -65,22 +74,25 @@ class HeaderFinder:
             ),
             key=lambda one: -len(one[0]),
         )
+        self._columns = len(columns)
         self._required = {column.name for column in columns if column.required}
         self._hopeful: dict[str, bool] = {}
 
     def at(self, lines: Sequence[Line], index: int) -> Header | None:
         """The header that begins on a line, of as many lines as name the most columns."""
-        if not any(self._may_name(word) for word in lines[index].words):
-            return None
         best: Header | None = None
         block: list[Line] = []
         for line in lines[index : index + HEADER_LINES]:
             if block and line.box.top - block[-1].box.bottom > line.box.height:
                 break
+            if sum(map(self._may_name, line.words)) < NAMING * len(line.words):
+                break
             block.append(line)
             header = self._matched(block)
             if header is not None and (best is None or header.known > best.known):
                 best = header
+                if best.known == self._columns:
+                    break
         return best
 
     def _may_name(self, word: Word) -> bool:
