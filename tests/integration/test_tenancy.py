@@ -24,6 +24,9 @@ from starlette.testclient import TestClient
 import notes
 from buttress.access import Identity, acting, people, permissions_of
 from buttress.api.app import create_api
+from buttress.backup import Backups
+from buttress.backup.site import Site
+from buttress.backup.store import FolderStore
 from buttress.check import Facts, all_checks
 from buttress.db import migrations, tenancy
 from buttress.db.database import Database
@@ -37,6 +40,7 @@ from buttress.imports import import_rows
 from buttress.jobs import Job, Jobs, Ticket
 from buttress.jobs.worker import Worker
 from buttress.llm.tables import LLMCall
+from buttress.settings import BackupSettings
 from integration.test_pgbouncer import PGBOUNCER, pgbouncer
 from llm_world import gateway
 from tenancy_world import Owned, Tenants, fill, tenants
@@ -568,3 +572,35 @@ def test_rows_given_owners_while_the_cache_is_open_are_kept_apart_at_once(world)
         )
 
     assert not set(read(world.alice)) & set(read(world.bob))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reader", ["backup", "owner"])
+def test_a_backup_has_the_rows_of_everybody_and_is_proven(world, reader, tmp_path):
+    """As the role that is asked no policy, and on a server where one role does everything."""
+    urls = {
+        role: parse_database_url(world.superuser.replace("postgres@", f"buttress_{role}@"))
+        for role in ("backup", "owner")
+    }
+    site = Site(urls[reader], urls["owner"], parse_database_url(world.superuser), tmp_path / "home")
+    made = Backups(site, FolderStore(tmp_path / "store"), BackupSettings()).create("a test")
+
+    with as_system("a count"), world.runtime.session() as session:
+        notes_kept = session.scalar(sa.select(sa.func.count()).select_from(notes.Note))
+    counts = {table.name: table.rows for table in made.manifest.content.tables}
+    assert made.verified
+    assert counts["notes_note"] == notes_kept >= 2
+    assert counts["buttress_file"] >= 2
+
+
+def test_where_a_policy_of_another_kind_hides_rows_no_backup_is_made(world, tmp_path):
+    owner = parse_database_url(world.superuser.replace("postgres@", "buttress_owner@"))
+    site = Site(owner, owner, parse_database_url(world.superuser), tmp_path / "home")
+    hide = "CREATE POLICY odd ON notes_note AS RESTRICTIVE USING (id <> 0)"
+    with psycopg.connect(owner.conninfo, autocommit=True) as connection:
+        connection.execute(hide)
+        try:
+            with pytest.raises(ConfigurationError, match="row-level security"):
+                Backups(site, FolderStore(tmp_path / "store"), BackupSettings()).create("a test")
+        finally:
+            connection.execute("DROP POLICY odd ON notes_note")

@@ -17,7 +17,7 @@ from psycopg.pq.abc import PGresult
 
 from buttress.backup import locales
 from buttress.backup.manifest import Content, DatabaseProperties, Privilege, TableContent
-from buttress.db import catalogue
+from buttress.db import catalogue, tenancy
 from buttress.db.migration_scripts import VERSION_TABLE
 from buttress.db.postgresql_errors import is_away
 from buttress.db.url import DatabaseURL
@@ -112,7 +112,21 @@ def connect(url: DatabaseURL) -> Iterator[psycopg.Connection]:
                 "SELECT set_config(name, %s, false) FROM pg_settings WHERE name = lower(%s)",
                 (value, name),
             )
+        if tenancy_alone(connection):
+            connection.execute("SET row_security = on")
+            for name, value in tenancy.EVERYTHING:
+                connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         yield connection
+
+
+def tenancy_alone(connection: psycopg.Connection) -> bool:
+    """Whether the role sees every row as `buttress.db.tenancy` lets it, and only so.
+
+    Of a role that is exempt, and where a policy of another kind may hide rows, it does not hold:
+    PostgreSQL is then told to raise an error instead of hiding any.
+    """
+    row = connection.execute(tenancy.ALL_OURS).fetchone()
+    return row is not None and bool(row[0])
 
 
 def read_content(held: Snapshot, progress: Progress) -> Content:

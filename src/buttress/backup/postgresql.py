@@ -27,6 +27,7 @@ from buttress.backup.content import (
     read_properties,
     read_revisions,
     snapshot,
+    tenancy_alone,
 )
 from buttress.backup.manifest import (
     Content,
@@ -35,7 +36,7 @@ from buttress.backup.manifest import (
     TableContent,
 )
 from buttress.backup.packing import damaged
-from buttress.db import catalogue
+from buttress.db import catalogue, tenancy
 from buttress.db.url import DatabaseURL
 from buttress.errors import BadInput, Unsupported
 
@@ -83,6 +84,10 @@ def dump(url: DatabaseURL, write: Write, *, progress: Progress) -> Dumped:
             "--format=custom", "--compress=none", f"--snapshot={held.id}",
             "--lock-wait-timeout=60s", "--no-password", f"--dbname={conninfo}",
         ]  # fmt: skip
+        if tenancy_alone(held.connection):
+            arguments.append("--enable-row-security")
+            shown = (f"-c {name}={value}" for name, value in tenancy.EVERYTHING)
+            environment = environment | {"PGOPTIONS": " ".join(shown)}
         properties = read_properties(held.connection)
         revisions = read_revisions(held.connection)
         row = held.connection.execute(

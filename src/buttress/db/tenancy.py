@@ -50,7 +50,7 @@ class Scope:
     def settings(self) -> tuple[tuple[str, str], ...]:
         """What policies compare owners with."""
         if self.everything:
-            return ((FROM, LOWEST), (TO, HIGHEST))
+            return EVERYTHING
         return ((FROM, str(self.person)), (TO, str(self.person)))
 
     @property
@@ -102,6 +102,28 @@ def condition(column: str, *, unowned: bool) -> str:
         return owned
     return f"({owned}) OR ({column} IS NULL AND {setting(TO)} = '{HIGHEST}'::uuid)"
 
+
+EVERYTHING = ((FROM, LOWEST), (TO, HIGHEST))
+"""Settings under which policies of ours hide no row."""
+
+ALL_OURS = """
+    SELECT NOT exempt AND NOT others FROM (SELECT
+        (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user)
+            AS exempt,
+        EXISTS (SELECT FROM pg_class c WHERE c.relrowsecurity AND NOT EXISTS (
+            SELECT FROM pg_policy p
+            JOIN pg_depend d ON d.classid = 'pg_policy'::regclass AND d.objid = p.oid
+                AND d.refobjid = c.oid AND d.refobjsubid > 0
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
+            WHERE p.polrelid = c.oid AND p.polname = 'buttress_owner' AND p.polpermissive
+                AND p.polcmd = '*' AND p.polroles = '{0}' AND p.polwithcheck IS NULL
+                AND pg_get_expr(p.polqual, c.oid) LIKE '%buttress.owner_from%buttress.owner_to%'
+                AND (a.attnotnull OR pg_get_expr(p.polqual, c.oid) LIKE '% IS NULL%'))
+            OR EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND NOT p.polpermissive)
+        ) AS others) facts
+"""
+"""Whether policies apply to this role, and all of them are ours and show each row to somebody: then
+EVERYTHING is every row."""
 
 OWNED = """
     SELECT c.oid, c.oid::regclass::text AS name, a.attname::text AS owner, a.attnum,
