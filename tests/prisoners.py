@@ -6,7 +6,7 @@ import socket
 import time
 from pathlib import Path
 
-from buttress.errors import BadInput
+from buttress.errors import BadInput, Refused
 
 
 def add(a, b):
@@ -49,6 +49,10 @@ def talk_much(megabytes):
 
 def refuse():
     raise BadInput("page 3 has no table", hint="Choose another page.")
+
+
+def refuse_a_bomb():
+    raise Refused("it unpacks to more than is read", cause="bomb", hint="Leave it out.")
 
 
 def stumble():

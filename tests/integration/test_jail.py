@@ -77,6 +77,8 @@ def test_bad_input_that_the_function_names_arrives_with_its_hint():
         jailed(prisoners.refuse)
 
     assert caught.value.hint == "Choose another page."
+    bomb = refused(prisoners.refuse_a_bomb)
+    assert (bomb.cause, bomb.hint) == ("bomb", "Leave it out.")
 
 
 @pytest.mark.parametrize(
