@@ -20,6 +20,7 @@ from buttress.access import acting
 from buttress.api.app import create_api
 from buttress.db.embedded import Servers
 from buttress.db.migrations import upgrade
+from buttress.deployment import prepare
 from buttress.errors import ConfigurationError, Unavailable
 from buttress.mover.history import list_moves, load_report
 from buttress.runtime import Runtime
@@ -132,7 +133,7 @@ def test_live_answers_and_asks_nobody(runtime: Runtime) -> None:
 
 
 def test_ready_names_the_servers_and_their_versions(runtime: Runtime) -> None:
-    upgrade(runtime.owner_database, runtime.migrations)
+    prepare(runtime.owner_database, runtime.apps)
 
     answer = ask(runtime, "GET", "/health/ready")
 

@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from buttress.apps.catalog.evaluation.outcome import Weights
 from buttress.settings import AppSettings
 
 
@@ -23,6 +24,10 @@ class CatalogSettings(AppSettings, env_prefix="BUTTRESS_CATALOG__"):
     judge: str = Field("", description="model that judges besides the rules; empty for none")
     parallel: int = Field(2, ge=1, le=64, description="products a worker extracts at a time")
     polite_seconds: float = Field(2.0, ge=0, description="wait between pages of one web host")
+    allowed_hosts: tuple[str, ...] = Field(
+        (),
+        description="address:port of an intranet's web servers that may be fetched from, as JSON",
+    )
     claim_minutes: int = Field(15, ge=1, description="how long a claimed review stays claimed")
     folder: str = Field("", description="where results may be delivered: a folder or s3://…")
     dropbox_token: SecretStr = Field(SecretStr(""), description="to deliver results to Dropbox")
@@ -30,6 +35,15 @@ class CatalogSettings(AppSettings, env_prefix="BUTTRESS_CATALOG__"):
         "https://content.dropboxapi.com", description="the server of Dropbox's API"
     )
     webhook_url: SecretStr = Field(SecretStr(""), description="told of results by POST")
+
+    @property
+    def weights(self) -> Weights:
+        """What each metric counts for."""
+        return Weights(
+            structure=self.structure_weight,
+            content=self.content_weight,
+            translation=self.translation_weight,
+        )
 
     @model_validator(mode="after")
     def _add_up(self) -> Self:

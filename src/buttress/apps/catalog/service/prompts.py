@@ -25,6 +25,11 @@ def active(session: Session, name: str) -> Prompt | None:
     return session.scalars(select(Prompt).where(Prompt.name == name, Prompt.active)).first()
 
 
+def all_active(session: Session) -> Sequence[Prompt]:
+    """The version in use of each prompt that somebody has changed."""
+    return session.scalars(select(Prompt).where(Prompt.active)).all()
+
+
 def prompt_of(session: Session, id: int) -> Prompt:
     """The version of that number; raises `NotFound`."""
     prompt = session.get(Prompt, id)

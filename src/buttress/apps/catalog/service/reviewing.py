@@ -82,7 +82,7 @@ def rate(session: Session, evaluation_id: int, ratings: Ratings) -> Feedback:
     feedback.person_name = person.name
     for metric in METRICS:
         setattr(feedback, metric, getattr(ratings, metric))
-    feedback.notes = {**ratings.notes}
+    feedback.notes = {str(metric): note for metric, note in ratings.notes.items()}
     feedback.overall = weighed(ratings)
     feedback.created_at = datetime.now(UTC)
     product.reviewed_at = datetime.now(UTC)

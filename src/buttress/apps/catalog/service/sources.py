@@ -45,6 +45,16 @@ def take(session: Session, files: Files, stream: Readable, name: str) -> Source:
     file = files.put(
         session, stream, name=name, app="catalog", owner=person(), allowed=(PDF, *SHEETS)
     )
+    return take_file(session, files, file)
+
+
+def take_file(session: Session, files: Files, file: File) -> Source:
+    """The same with a file that was uploaded before; the person must have been asked for it."""
+    if file.media_type not in (PDF, *SHEETS):
+        raise BadInput(
+            f"{file.name} is {file.media_type}, neither a PDF nor a sheet",
+            hint="Upload a PDF, XLSX, XLS, ODS, CSV or TSV.",
+        )
     content = files.read(file)
     if file.media_type == PDF:
         document = read_pdf(content)

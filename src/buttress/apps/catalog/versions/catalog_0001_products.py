@@ -10,82 +10,72 @@ branch_labels = ("catalog",)
 depends_on = None
 
 
+KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+TABLES = (
+    "catalog_issue",
+    "catalog_feedback",
+    "catalog_material",
+    "catalog_evaluation",
+    "catalog_correction",
+    "catalog_request_source",
+    "catalog_extraction",
+    "catalog_experiment_result",
+    "catalog_request",
+    "catalog_experiment",
+    "catalog_dataset_item",
+    "catalog_claim",
+    "catalog_source",
+    "catalog_prompt",
+    "catalog_product",
+    "catalog_delivery",
+    "catalog_dataset",
+    "catalog_batch",
+)
+"""In the order in which they can be dropped."""
+
+
 def upgrade() -> None:
     op.create_table(
         "catalog_batch",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            sa.Identity(always=False),
-            nullable=False,
-        ),
+        sa.Column("id", KEY, sa.Identity(always=False), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=True),
         sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
+            "created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False
         ),
         sa.Column("executed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("job_id", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_catalog_batch")),
     )
-    with op.batch_alter_table("catalog_batch", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_catalog_batch_created_at"), ["created_at"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_catalog_batch_created_by"), ["created_by"], unique=False
-        )
+    op.create_index(op.f("ix_catalog_batch_created_at"), "catalog_batch", ["created_at"])
+    op.create_index(op.f("ix_catalog_batch_created_by"), "catalog_batch", ["created_by"])
 
     op.create_table(
         "catalog_dataset",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            sa.Identity(always=False),
-            nullable=False,
-        ),
+        sa.Column("id", KEY, sa.Identity(always=False), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("note", sa.Text(), server_default="", nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=True),
         sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
+            "created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_catalog_dataset")),
         sa.UniqueConstraint("name", name=op.f("uq_catalog_dataset_name")),
     )
     op.create_table(
         "catalog_delivery",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            sa.Identity(always=False),
-            nullable=False,
-        ),
+        sa.Column("id", KEY, sa.Identity(always=False), nullable=False),
         sa.Column("target", sa.Text(), nullable=False),
         sa.Column("format", sa.Text(), nullable=False),
-        sa.Column(
-            "products",
-            sa.JSON(none_as_null=True).with_variant(
-                postgresql.JSONB(none_as_null=True), "postgresql"
-            ),
-            nullable=False,
-        ),
+        sa.Column("products", JSON, nullable=False),
         sa.Column("state", sa.Text(), server_default="waiting", nullable=False),
         sa.Column("place", sa.Text(), nullable=True),
         sa.Column("problem", sa.Text(), nullable=True),
         sa.Column("cure", sa.Text(), nullable=True),
         sa.Column("created_by", sa.Uuid(), nullable=True),
         sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
+            "created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False
         ),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
@@ -93,71 +83,45 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_catalog_delivery")),
     )
-    with op.batch_alter_table("catalog_delivery", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_catalog_delivery_created_at"), ["created_at"], unique=False
-        )
+    op.create_index(op.f("ix_catalog_delivery_created_at"), "catalog_delivery", ["created_at"])
 
     op.create_table(
         "catalog_product",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            sa.Identity(always=False),
-            nullable=False,
-        ),
+        sa.Column("id", KEY, sa.Identity(always=False), nullable=False),
         sa.Column("product_type", sa.Text(), nullable=False),
         sa.Column("brand", sa.Text(), server_default="", nullable=False),
         sa.Column("name", sa.Text(), server_default="", nullable=False),
-        sa.Column(
-            "content",
-            sa.JSON(none_as_null=True).with_variant(
-                postgresql.JSONB(none_as_null=True), "postgresql"
-            ),
-            nullable=False,
-        ),
-        sa.Column(
-            "origins",
-            sa.JSON(none_as_null=True).with_variant(
-                postgresql.JSONB(none_as_null=True), "postgresql"
-            ),
-            nullable=False,
-        ),
+        sa.Column("content", JSON, nullable=False),
+        sa.Column("origins", JSON, nullable=False),
         sa.Column("extraction_id", sa.Integer(), nullable=True),
+        sa.Column("evaluation_id", sa.Integer(), nullable=True),
+        sa.Column("overall", sa.Numeric(precision=3, scale=2), nullable=True),
+        sa.Column("doubt", sa.Numeric(precision=4, scale=2), server_default="0", nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=True),
         sa.Column("created_by_name", sa.Text(), server_default="", nullable=False),
         sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
+            "created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False
         ),
         sa.Column(
-            "updated_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
+            "updated_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False
         ),
         sa.Column("reviewed_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_catalog_product")),
     )
-    with op.batch_alter_table("catalog_product", schema=None) as batch_op:
-        batch_op.create_index("ix_catalog_product_created_at", ["created_at", "id"], unique=False)
-        batch_op.create_index(
-            batch_op.f("ix_catalog_product_created_by"), ["created_by"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_catalog_product_product_type"), ["product_type"], unique=False
-        )
+    op.create_index("ix_catalog_product_created_at", "catalog_product", ["created_at", "id"])
+    op.create_index(op.f("ix_catalog_product_created_by"), "catalog_product", ["created_by"])
+    op.create_index("ix_catalog_product_overall", "catalog_product", ["overall", "id"])
+    op.create_index(op.f("ix_catalog_product_product_type"), "catalog_product", ["product_type"])
+    op.create_index(
+        "ix_catalog_product_queue",
+        "catalog_product",
+        ["doubt", "id"],
+        postgresql_where=sa.text("reviewed_at IS NULL"),
+    )
 
     op.create_table(
         "catalog_prompt",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            sa.Identity(always=False),
-            nullable=False,
-        ),
+        sa.Column("id", KEY, sa.Identity(always=False), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
@@ -165,71 +129,43 @@ def upgrade() -> None:
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=True),
         sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
+            "created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_catalog_prompt")),
         sa.UniqueConstraint("name", "version", name=op.f("uq_catalog_prompt_name_version")),
     )
-    with op.batch_alter_table("catalog_prompt", schema=None) as batch_op:
-        batch_op.create_index(
-            "uq_catalog_prompt_active",
-            ["name"],
-            unique=True,
-            postgresql_where=sa.text("active"),
-            sqlite_where=sa.text("active"),
-        )
+    op.create_index(
+        "uq_catalog_prompt_active",
+        "catalog_prompt",
+        ["name"],
+        unique=True,
+        postgresql_where=sa.text("active"),
+        sqlite_where=sa.text("active"),
+    )
 
     op.create_table(
         "catalog_source",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            sa.Identity(always=False),
-            nullable=False,
-        ),
+        sa.Column("id", KEY, sa.Identity(always=False), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("url", sa.Text(), nullable=True),
-        sa.Column("file_id", sa.Uuid(), nullable=False),
-        sa.Column("sha256", sa.Text(), nullable=False),
-        sa.Column(
-            "outline",
-            sa.JSON(none_as_null=True).with_variant(
-                postgresql.JSONB(none_as_null=True), "postgresql"
-            ),
-            nullable=False,
-        ),
-        sa.Column(
-            "notes",
-            sa.JSON(none_as_null=True).with_variant(
-                postgresql.JSONB(none_as_null=True), "postgresql"
-            ),
-            nullable=False,
-        ),
+        sa.Column("file_id", sa.Uuid(), nullable=True),
+        sa.Column("sha256", sa.Text(), nullable=True),
+        sa.Column("outline", JSON, nullable=False),
+        sa.Column("notes", JSON, nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=True),
         sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
+            "created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False
         ),
         sa.CheckConstraint("kind IN ('pdf', 'sheet', 'web')", name=op.f("ck_catalog_source_kind")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_catalog_source")),
     )
-    with op.batch_alter_table("catalog_source", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_catalog_source_created_at"), ["created_at"], unique=False
-        )
-        batch_op.create_index(batch_op.f("ix_catalog_source_sha256"), ["sha256"], unique=False)
+    op.create_index(op.f("ix_catalog_source_created_at"), "catalog_source", ["created_at"])
+    op.create_index(op.f("ix_catalog_source_sha256"), "catalog_source", ["sha256"])
 
     op.create_table(
         "catalog_claim",
-        sa.Column(
-            "product_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
+        sa.Column("product_id", KEY, nullable=False),
         sa.Column("person", sa.Uuid(), nullable=False),
         sa.Column("person_name", sa.Text(), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
@@ -243,34 +179,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "catalog_dataset_item",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            sa.Identity(always=False),
-            nullable=False,
-        ),
-        sa.Column(
-            "dataset_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
-        sa.Column(
-            "product_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
-        ),
+        sa.Column("id", KEY, sa.Identity(always=False), nullable=False),
+        sa.Column("dataset_id", KEY, nullable=False),
+        sa.Column("product_id", KEY, nullable=True),
         sa.Column("product_type", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column(
-            "content",
-            sa.JSON(none_as_null=True).with_variant(
-                postgresql.JSONB(none_as_null=True), "postgresql"
-            ),
-            nullable=False,
-        ),
-        sa.Column(
-            "sources",
-            sa.JSON(none_as_null=True).with_variant(
-                postgresql.JSONB(none_as_null=True), "postgresql"
-            ),
-            nullable=False,
-        ),
+        sa.Column("content", JSON, nullable=False),
+        sa.Column("sources", JSON, nullable=False),
         sa.ForeignKeyConstraint(
             ["dataset_id"],
             ["catalog_dataset.id"],
@@ -285,36 +200,25 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_catalog_dataset_item")),
     )
-    with op.batch_alter_table("catalog_dataset_item", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_catalog_dataset_item_dataset_id"), ["dataset_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_catalog_dataset_item_product_id"), ["product_id"], unique=False
-        )
+    op.create_index(
+        op.f("ix_catalog_dataset_item_dataset_id"), "catalog_dataset_item", ["dataset_id"]
+    )
+    op.create_index(
+        op.f("ix_catalog_dataset_item_product_id"), "catalog_dataset_item", ["product_id"]
+    )
 
     op.create_table(
         "catalog_experiment",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            sa.Identity(always=False),
-            nullable=False,
-        ),
-        sa.Column(
-            "dataset_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
+        sa.Column("id", KEY, sa.Identity(always=False), nullable=False),
+        sa.Column("dataset_id", KEY, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("temperature", sa.Numeric(precision=3, scale=2), nullable=False),
-        sa.Column("prompt_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("prompt_id", KEY, nullable=True),
         sa.Column("job_id", sa.Text(), nullable=True),
         sa.Column("created_by", sa.Uuid(), nullable=True),
         sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
+            "created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False
         ),
         sa.ForeignKeyConstraint(
             ["dataset_id"],
@@ -329,37 +233,26 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_catalog_experiment")),
     )
-    with op.batch_alter_table("catalog_experiment", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_catalog_experiment_dataset_id"), ["dataset_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_catalog_experiment_prompt_id"), ["prompt_id"], unique=False
-        )
+    op.create_index(op.f("ix_catalog_experiment_dataset_id"), "catalog_experiment", ["dataset_id"])
+    op.create_index(op.f("ix_catalog_experiment_prompt_id"), "catalog_experiment", ["prompt_id"])
 
     op.create_table(
         "catalog_request",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            sa.Identity(always=False),
-            nullable=False,
-        ),
-        sa.Column("batch_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", KEY, sa.Identity(always=False), nullable=False),
+        sa.Column("batch_id", KEY, nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("product_type", sa.Text(), nullable=False),
         sa.Column("model", sa.Text(), server_default="offline", nullable=False),
         sa.Column(
             "temperature", sa.Numeric(precision=3, scale=2), server_default="0", nullable=False
         ),
-        sa.Column("prompt_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("prompt_id", KEY, nullable=True),
         sa.Column("hint", sa.Text(), server_default="", nullable=False),
         sa.Column("scope", sa.Text(), server_default="full", nullable=False),
-        sa.Column(
-            "product_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
-        ),
+        sa.Column("product_id", KEY, nullable=True),
         sa.Column("state", sa.Text(), server_default="draft", nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("job_id", sa.Text(), nullable=True),
         sa.Column("problem", sa.Text(), nullable=True),
         sa.Column("cure", sa.Text(), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
@@ -391,39 +284,21 @@ def upgrade() -> None:
             "batch_id", "position", name=op.f("uq_catalog_request_batch_id_position")
         ),
     )
-    with op.batch_alter_table("catalog_request", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_catalog_request_product_id"), ["product_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_catalog_request_prompt_id"), ["prompt_id"], unique=False
-        )
-        batch_op.create_index(
-            "ix_catalog_request_unfinished",
-            ["batch_id"],
-            unique=False,
-            postgresql_where=sa.text("state IN ('waiting', 'working')"),
-        )
+    op.create_index(op.f("ix_catalog_request_product_id"), "catalog_request", ["product_id"])
+    op.create_index(op.f("ix_catalog_request_prompt_id"), "catalog_request", ["prompt_id"])
+    op.create_index(
+        "ix_catalog_request_unfinished",
+        "catalog_request",
+        ["batch_id"],
+        postgresql_where=sa.text("state IN ('waiting', 'working')"),
+    )
 
     op.create_table(
         "catalog_experiment_result",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            sa.Identity(always=False),
-            nullable=False,
-        ),
-        sa.Column(
-            "experiment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
-        sa.Column("item_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column(
-            "content",
-            sa.JSON(none_as_null=True).with_variant(
-                postgresql.JSONB(none_as_null=True), "postgresql"
-            ),
-            nullable=True,
-        ),
+        sa.Column("id", KEY, sa.Identity(always=False), nullable=False),
+        sa.Column("experiment_id", KEY, nullable=False),
+        sa.Column("item_id", KEY, nullable=False),
+        sa.Column("content", JSON, nullable=True),
         sa.Column("structure", sa.Numeric(precision=3, scale=2), nullable=True),
         sa.Column("content_score", sa.Numeric(precision=3, scale=2), nullable=True),
         sa.Column("translation", sa.Numeric(precision=3, scale=2), nullable=True),
@@ -452,64 +327,27 @@ def upgrade() -> None:
             name=op.f("uq_catalog_experiment_result_experiment_id_item_id"),
         ),
     )
-    with op.batch_alter_table("catalog_experiment_result", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_catalog_experiment_result_item_id"), ["item_id"], unique=False
-        )
+    op.create_index(
+        op.f("ix_catalog_experiment_result_item_id"), "catalog_experiment_result", ["item_id"]
+    )
 
     op.create_table(
         "catalog_extraction",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            sa.Identity(always=False),
-            nullable=False,
-        ),
-        sa.Column(
-            "product_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
-        sa.Column(
-            "request_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True
-        ),
+        sa.Column("id", KEY, sa.Identity(always=False), nullable=False),
+        sa.Column("product_id", KEY, nullable=False),
+        sa.Column("request_id", KEY, nullable=True),
         sa.Column("scope", sa.Text(), nullable=False),
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("temperature", sa.Numeric(precision=3, scale=2), nullable=False),
-        sa.Column(
-            "prompts",
-            sa.JSON(none_as_null=True).with_variant(
-                postgresql.JSONB(none_as_null=True), "postgresql"
-            ),
-            nullable=False,
-        ),
-        sa.Column(
-            "content",
-            sa.JSON(none_as_null=True).with_variant(
-                postgresql.JSONB(none_as_null=True), "postgresql"
-            ),
-            nullable=False,
-        ),
-        sa.Column(
-            "origins",
-            sa.JSON(none_as_null=True).with_variant(
-                postgresql.JSONB(none_as_null=True), "postgresql"
-            ),
-            nullable=False,
-        ),
-        sa.Column(
-            "notes",
-            sa.JSON(none_as_null=True).with_variant(
-                postgresql.JSONB(none_as_null=True), "postgresql"
-            ),
-            nullable=False,
-        ),
+        sa.Column("prompts", JSON, nullable=False),
+        sa.Column("content", JSON, nullable=False),
+        sa.Column("origins", JSON, nullable=False),
+        sa.Column("notes", JSON, nullable=False),
         sa.Column("seconds", sa.Double(), nullable=False),
         sa.Column("cost_usd", sa.Numeric(precision=12, scale=6), nullable=True),
         sa.Column("created_by", sa.Uuid(), nullable=True),
         sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
+            "created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False
         ),
         sa.ForeignKeyConstraint(
             ["product_id"],
@@ -526,30 +364,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_catalog_extraction")),
         sa.UniqueConstraint("request_id", name=op.f("uq_catalog_extraction_request_id")),
     )
-    with op.batch_alter_table("catalog_extraction", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_catalog_extraction_created_at"), ["created_at"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_catalog_extraction_product_id"), ["product_id"], unique=False
-        )
+    op.create_index(op.f("ix_catalog_extraction_created_at"), "catalog_extraction", ["created_at"])
+    op.create_index(op.f("ix_catalog_extraction_product_id"), "catalog_extraction", ["product_id"])
 
     op.create_table(
         "catalog_request_source",
-        sa.Column(
-            "request_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
+        sa.Column("request_id", KEY, nullable=False),
         sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column(
-            "source_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
-        sa.Column(
-            "chosen",
-            sa.JSON(none_as_null=True).with_variant(
-                postgresql.JSONB(none_as_null=True), "postgresql"
-            ),
-            nullable=False,
-        ),
+        sa.Column("source_id", KEY, nullable=False),
+        sa.Column("chosen", JSON, nullable=False),
         sa.ForeignKeyConstraint(
             ["request_id"],
             ["catalog_request.id"],
@@ -563,47 +386,22 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("request_id", "position", name=op.f("pk_catalog_request_source")),
     )
-    with op.batch_alter_table("catalog_request_source", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_catalog_request_source_source_id"), ["source_id"], unique=False
-        )
+    op.create_index(
+        op.f("ix_catalog_request_source_source_id"), "catalog_request_source", ["source_id"]
+    )
 
     op.create_table(
         "catalog_correction",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            sa.Identity(always=False),
-            nullable=False,
-        ),
-        sa.Column(
-            "product_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
-        sa.Column(
-            "extraction_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
+        sa.Column("id", KEY, sa.Identity(always=False), nullable=False),
+        sa.Column("product_id", KEY, nullable=False),
+        sa.Column("extraction_id", KEY, nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
-        sa.Column(
-            "before",
-            sa.JSON(none_as_null=True).with_variant(
-                postgresql.JSONB(none_as_null=True), "postgresql"
-            ),
-            nullable=False,
-        ),
-        sa.Column(
-            "after",
-            sa.JSON(none_as_null=True).with_variant(
-                postgresql.JSONB(none_as_null=True), "postgresql"
-            ),
-            nullable=False,
-        ),
+        sa.Column("before", JSON, nullable=False),
+        sa.Column("after", JSON, nullable=False),
         sa.Column("person", sa.Uuid(), nullable=True),
         sa.Column("person_name", sa.Text(), server_default="", nullable=False),
         sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
+            "created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False
         ),
         sa.ForeignKeyConstraint(
             ["extraction_id"],
@@ -619,28 +417,16 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_catalog_correction")),
     )
-    with op.batch_alter_table("catalog_correction", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_catalog_correction_extraction_id"), ["extraction_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_catalog_correction_product_id"), ["product_id"], unique=False
-        )
+    op.create_index(
+        op.f("ix_catalog_correction_extraction_id"), "catalog_correction", ["extraction_id"]
+    )
+    op.create_index(op.f("ix_catalog_correction_product_id"), "catalog_correction", ["product_id"])
 
     op.create_table(
         "catalog_evaluation",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            sa.Identity(always=False),
-            nullable=False,
-        ),
-        sa.Column(
-            "product_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
-        sa.Column(
-            "extraction_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
+        sa.Column("id", KEY, sa.Identity(always=False), nullable=False),
+        sa.Column("product_id", KEY, nullable=False),
+        sa.Column("extraction_id", KEY, nullable=False),
         sa.Column("product_type", sa.Text(), nullable=False),
         sa.Column("brand", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -651,24 +437,14 @@ def upgrade() -> None:
         sa.Column("translation", sa.Numeric(precision=3, scale=2), nullable=False),
         sa.Column("overall", sa.Numeric(precision=3, scale=2), nullable=False),
         sa.Column("issue_count", sa.Integer(), nullable=False),
-        sa.Column("doubt", sa.Numeric(precision=3, scale=2), server_default="0", nullable=False),
         sa.Column("rules_version", sa.Integer(), nullable=False),
         sa.Column("judge", sa.Text(), nullable=True),
         sa.Column("rubric_version", sa.Integer(), nullable=True),
-        sa.Column(
-            "judged",
-            sa.JSON(none_as_null=True).with_variant(
-                postgresql.JSONB(none_as_null=True), "postgresql"
-            ),
-            nullable=True,
-        ),
+        sa.Column("judged", JSON, nullable=True),
         sa.Column("created_by", sa.Uuid(), nullable=True),
         sa.Column("created_by_name", sa.Text(), server_default="", nullable=False),
         sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
+            "created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False
         ),
         sa.CheckConstraint("overall BETWEEN 1 AND 5", name=op.f("ck_catalog_evaluation_overall")),
         sa.ForeignKeyConstraint(
@@ -685,30 +461,17 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_catalog_evaluation")),
     )
-    with op.batch_alter_table("catalog_evaluation", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_catalog_evaluation_created_at", ["created_at", "id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_catalog_evaluation_extraction_id"), ["extraction_id"], unique=False
-        )
-        batch_op.create_index("ix_catalog_evaluation_overall", ["overall", "id"], unique=False)
-        batch_op.create_index(
-            batch_op.f("ix_catalog_evaluation_product_id"), ["product_id"], unique=False
-        )
+    op.create_index("ix_catalog_evaluation_created_at", "catalog_evaluation", ["created_at", "id"])
+    op.create_index(
+        op.f("ix_catalog_evaluation_extraction_id"), "catalog_evaluation", ["extraction_id"]
+    )
+    op.create_index("ix_catalog_evaluation_overall", "catalog_evaluation", ["overall", "id"])
+    op.create_index(op.f("ix_catalog_evaluation_product_id"), "catalog_evaluation", ["product_id"])
 
     op.create_table(
         "catalog_material",
-        sa.Column(
-            "extraction_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
-        sa.Column(
-            "sources",
-            sa.JSON(none_as_null=True).with_variant(
-                postgresql.JSONB(none_as_null=True), "postgresql"
-            ),
-            nullable=False,
-        ),
+        sa.Column("extraction_id", KEY, nullable=False),
+        sa.Column("sources", JSON, nullable=False),
         sa.ForeignKeyConstraint(
             ["extraction_id"],
             ["catalog_extraction.id"],
@@ -719,33 +482,17 @@ def upgrade() -> None:
     )
     op.create_table(
         "catalog_feedback",
-        sa.Column(
-            "id",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            sa.Identity(always=False),
-            nullable=False,
-        ),
-        sa.Column(
-            "evaluation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
+        sa.Column("id", KEY, sa.Identity(always=False), nullable=False),
+        sa.Column("evaluation_id", KEY, nullable=False),
         sa.Column("person", sa.Uuid(), nullable=False),
         sa.Column("person_name", sa.Text(), nullable=False),
         sa.Column("structure", sa.Integer(), nullable=False),
         sa.Column("content", sa.Integer(), nullable=False),
         sa.Column("translation", sa.Integer(), nullable=False),
         sa.Column("overall", sa.Numeric(precision=3, scale=2), nullable=False),
+        sa.Column("notes", JSON, nullable=False),
         sa.Column(
-            "notes",
-            sa.JSON(none_as_null=True).with_variant(
-                postgresql.JSONB(none_as_null=True), "postgresql"
-            ),
-            nullable=False,
-        ),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
+            "created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False
         ),
         sa.CheckConstraint(
             "structure BETWEEN 1 AND 5 AND content BETWEEN 1 AND 5 AND translation BETWEEN 1 AND 5",
@@ -762,19 +509,14 @@ def upgrade() -> None:
             "evaluation_id", "person", name=op.f("uq_catalog_feedback_evaluation_id_person")
         ),
     )
-    with op.batch_alter_table("catalog_feedback", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_catalog_feedback_created_at"), ["created_at"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_catalog_feedback_evaluation_id"), ["evaluation_id"], unique=False
-        )
+    op.create_index(op.f("ix_catalog_feedback_created_at"), "catalog_feedback", ["created_at"])
+    op.create_index(
+        op.f("ix_catalog_feedback_evaluation_id"), "catalog_feedback", ["evaluation_id"]
+    )
 
     op.create_table(
         "catalog_issue",
-        sa.Column(
-            "evaluation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
-        ),
+        sa.Column("evaluation_id", KEY, nullable=False),
         sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("metric", sa.Text(), nullable=False),
         sa.Column("rule", sa.Text(), nullable=False),
@@ -785,10 +527,7 @@ def upgrade() -> None:
         sa.Column("expected", sa.Text(), nullable=True),
         sa.Column("product_type", sa.Text(), nullable=False),
         sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
+            "created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False
         ),
         sa.ForeignKeyConstraint(
             ["evaluation_id"],
@@ -801,84 +540,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("catalog_issue")
-    with op.batch_alter_table("catalog_feedback", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_catalog_feedback_evaluation_id"))
-        batch_op.drop_index(batch_op.f("ix_catalog_feedback_created_at"))
-
-    op.drop_table("catalog_feedback")
-    op.drop_table("catalog_material")
-    with op.batch_alter_table("catalog_evaluation", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_catalog_evaluation_product_id"))
-        batch_op.drop_index("ix_catalog_evaluation_overall")
-        batch_op.drop_index(batch_op.f("ix_catalog_evaluation_extraction_id"))
-        batch_op.drop_index("ix_catalog_evaluation_created_at")
-
-    op.drop_table("catalog_evaluation")
-    with op.batch_alter_table("catalog_correction", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_catalog_correction_product_id"))
-        batch_op.drop_index(batch_op.f("ix_catalog_correction_extraction_id"))
-
-    op.drop_table("catalog_correction")
-    with op.batch_alter_table("catalog_request_source", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_catalog_request_source_source_id"))
-
-    op.drop_table("catalog_request_source")
-    with op.batch_alter_table("catalog_extraction", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_catalog_extraction_product_id"))
-        batch_op.drop_index(batch_op.f("ix_catalog_extraction_created_at"))
-
-    op.drop_table("catalog_extraction")
-    with op.batch_alter_table("catalog_experiment_result", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_catalog_experiment_result_item_id"))
-
-    op.drop_table("catalog_experiment_result")
-    with op.batch_alter_table("catalog_request", schema=None) as batch_op:
-        batch_op.drop_index(
-            "ix_catalog_request_unfinished",
-            postgresql_where=sa.text("state IN ('waiting', 'working')"),
-        )
-        batch_op.drop_index(batch_op.f("ix_catalog_request_prompt_id"))
-        batch_op.drop_index(batch_op.f("ix_catalog_request_product_id"))
-
-    op.drop_table("catalog_request")
-    with op.batch_alter_table("catalog_experiment", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_catalog_experiment_prompt_id"))
-        batch_op.drop_index(batch_op.f("ix_catalog_experiment_dataset_id"))
-
-    op.drop_table("catalog_experiment")
-    with op.batch_alter_table("catalog_dataset_item", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_catalog_dataset_item_product_id"))
-        batch_op.drop_index(batch_op.f("ix_catalog_dataset_item_dataset_id"))
-
-    op.drop_table("catalog_dataset_item")
-    op.drop_table("catalog_claim")
-    with op.batch_alter_table("catalog_source", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_catalog_source_sha256"))
-        batch_op.drop_index(batch_op.f("ix_catalog_source_created_at"))
-
-    op.drop_table("catalog_source")
-    with op.batch_alter_table("catalog_prompt", schema=None) as batch_op:
-        batch_op.drop_index(
-            "uq_catalog_prompt_active",
-            postgresql_where=sa.text("active"),
-            sqlite_where=sa.text("active"),
-        )
-
-    op.drop_table("catalog_prompt")
-    with op.batch_alter_table("catalog_product", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_catalog_product_product_type"))
-        batch_op.drop_index(batch_op.f("ix_catalog_product_created_by"))
-        batch_op.drop_index("ix_catalog_product_created_at")
-
-    op.drop_table("catalog_product")
-    with op.batch_alter_table("catalog_delivery", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_catalog_delivery_created_at"))
-
-    op.drop_table("catalog_delivery")
-    op.drop_table("catalog_dataset")
-    with op.batch_alter_table("catalog_batch", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_catalog_batch_created_by"))
-        batch_op.drop_index(batch_op.f("ix_catalog_batch_created_at"))
-
-    op.drop_table("catalog_batch")
+    for table in TABLES:
+        op.drop_table(table)

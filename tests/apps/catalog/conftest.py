@@ -1,0 +1,122 @@
+"""A deployment with the catalog, and documents whose content is known."""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen.canvas import Canvas
+
+from buttress.access import Identity, acting
+from buttress.access.tables import Person
+from buttress.app import App
+from buttress.apps.catalog import app
+from buttress.db.database import Database
+from buttress.db.embedded import Servers
+from buttress.deployment import prepare
+from buttress.runtime import Runtime
+from buttress.settings import Settings
+from buttress.testing import someone
+
+DATASHEET = """\
+Product name: Hydra Calm Face Cream
+Brand: Oakleaf
+EAN: 5601234567893
+Net content: 50 ml
+Weight: 182 g
+Dimensions: 6.5 x 5 x 6.5 cm
+Supplier price: 11,20 EUR
+Sale price: 24,90 EUR
+Recommended price: 29,90 EUR
+Ingredients: Aqua, Glycerin, Niacinamide, Panthenol
+Description: A light face cream that calms dry skin.
+Benefits: Calms dry skin; Keeps moisture for 24 hours
+How to use: Apply to the clean face in the morning and in the evening.
+"""
+
+
+def datasheet(text: str = DATASHEET, pages: int = 1) -> bytes:
+    """A PDF with these lines on its first page."""
+    file = io.BytesIO()
+    canvas = Canvas(file, pagesize=A4, invariant=True)
+    for page in range(pages):
+        canvas.setFont("Helvetica", 11)
+        lines = text.splitlines() if page == 0 else [f"Page {page + 1} is about delivery."]
+        for place, line in enumerate(lines):
+            canvas.drawString(60, 780 - 18 * place, line)
+        canvas.showPage()
+    canvas.save()
+    return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def prepared(servers: Servers) -> Iterator[str]:
+    """The name of a database with all tables of a deployment with the catalog, to be cloned."""
+    name = f"test_{os.getpid()}_catalog_{secrets.token_hex(4)}"
+    with psycopg.connect(servers.postgres_url("postgres", "postgres"), autocommit=True) as admin:
+        admin.execute(f"create database {name} owner buttress_owner strategy file_copy")
+        apps: list[App] = [app]
+        with closing(Database(servers.postgres_url("owner", name))) as database:
+            prepare(database, apps)
+        yield name
+        admin.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="module")
+def runtime(
+    servers: Servers, prepared: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Runtime]:
+    """A deployment with nothing in it, for the tests of a module."""
+    name = f"test_{os.getpid()}_{secrets.token_hex(4)}"
+    folder: Path = tmp_path_factory.mktemp("catalog")
+    with psycopg.connect(servers.postgres_url("postgres", "postgres"), autocommit=True) as admin:
+        admin.execute(
+            f"create database {name} owner buttress_owner template {prepared} strategy file_copy"
+        )
+        settings = Settings(
+            _env_file=None,
+            database_url=servers.postgres_url("app", name),
+            redis_url=servers.valkey_url,
+            home=folder,
+            apps="catalog",
+        )
+        with Runtime(settings) as opened:
+            yield opened
+        admin.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="module")
+def ana(runtime: Runtime) -> Identity:
+    """An analyst."""
+    return _person(runtime, "ana@example.com")
+
+
+@pytest.fixture(scope="module")
+def bento(runtime: Runtime) -> Identity:
+    """Another one."""
+    return _person(runtime, "bento@example.com")
+
+
+@pytest.fixture
+def as_ana(ana: Identity) -> Iterator[Identity]:
+    """All of the test is done by Ana."""
+    with acting(ana):
+        yield ana
+
+
+def _person(runtime: Runtime, name: str) -> Identity:
+    from datetime import UTC, datetime
+
+    identity = someone("analyst", name)
+    with runtime.session() as session:
+        session.add(
+            Person(id=identity.person, name=name, role=identity.role, created_at=datetime.now(UTC))
+        )
+    return identity
