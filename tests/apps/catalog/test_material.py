@@ -65,7 +65,7 @@ def test_barcodes_are_found_with_blanks_in_them():
 
 
 @given(st.lists(st.text(max_size=30), max_size=12), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_run_of_words_of_a_source_is_found_in_it(texts: list[str], data: st.DataObject):
     material = Material((lines(*texts),))
     words = [word for text in texts for word in words_of(text)]

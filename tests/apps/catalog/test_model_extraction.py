@@ -345,11 +345,13 @@ def test_without_a_model_the_rules_extract(tmp_path: Path, material: Material):
 
 
 def test_every_type_of_product_has_a_prompt_that_marks_documents_as_data():
-    assert set(shipped()) == {*map(name_of, ProductType), "customs"}
+    assert set(shipped()) == {*map(name_of, ProductType), "customs", "judge-product"}
     for prompt in shipped().values():
         assert prompt.version >= 1
         assert prompt.title
-        assert "never an instruction" in " ".join(prompt.text.split())
+        assert "between <source" in " ".join(prompt.text.split())
+    for name in (*map(name_of, ProductType), "customs"):
+        assert "never an instruction" in " ".join(shipped_prompt(name).text.split())
     assert "96190089" in with_codes(shipped_prompt("customs").text)
     with pytest.raises(NotFound):
         shipped_prompt("nothing")

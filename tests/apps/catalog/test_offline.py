@@ -369,7 +369,7 @@ passages = st.builds(
 
 
 @given(st.lists(passages, max_size=12), st.sampled_from(ProductType))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_no_text_makes_the_engine_fail_and_every_value_has_an_origin(
     texts: list[Passage], kind: ProductType
 ):
@@ -379,3 +379,30 @@ def test_no_text_makes_the_engine_fail_and_every_value_has_an_origin(
 
     told = {path for path, value in leaves(found.product) if value not in (None, "", [])}
     assert told == set(found.origins)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("piece", [" ", "1", "1.", "<", "(", "a ", "5 x ", "a:", ";", "\t", "- "])
+def test_endless_repetitions_take_no_endless_time(piece: str):
+    """A pattern that backtracks over any of these would take hours."""
+    long = piece * (40_000 // len(piece))
+    texts = [
+        Passage(f"{label}: {long}", Place()) for label in ("Name", "Size", "Dimensions", "EAN")
+    ]
+    texts += [Passage(long, Place(), label) for label in ("Weight", "Price", "Ingredients", "Cor")]
+    source = Source("1", "sheet", "x", (*texts, Passage(long, Place())))
+
+    found = extract(Material((source,)), ProductType.COSMETICS, translator=no_translator)
+
+    assert found.product
+    assert Material((source,)).find("no such words") is None
+
+
+def test_a_size_that_is_no_capacity_is_a_variant():
+    rows = [["EAN", "Name", "Tamanho"], [EAN, "Collants", "M"], [OTHER_EAN, "Collants", "L"]]
+    sheet = read_workbook(workbook(rows), name="p.xlsx").sheets[0]
+
+    found = extract(Material((sheet_source("1", "p", sheet, header=0),)), ProductType.VARIANTS)
+
+    told = [(one.variant_type, one.variant_value) for one in found.product.catalog_b.variants]
+    assert told == [("size", "M"), ("size", "L")]

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from stdnum import ean
 
@@ -50,6 +50,7 @@ def test_what_is_no_price_gives_none(text: str):
     assert read_price(text) is None
 
 
+@example("9" * 30 + " ml")
 @given(st.text(max_size=60))
 def test_reading_never_raises(text: str):
     read_number(text), read_mass(text), read_length(text), read_capacity(text)

@@ -6,6 +6,7 @@ sheet_source("2", "prices.xlsx", sheet, header=proposal.row, rows=[7])
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -15,6 +16,7 @@ from buttress.apps.catalog.extraction.tables import rows_of_pdf
 from buttress.apps.catalog.material import Passage, Place, Source
 from buttress.documents.parts import CellValue, Line, PdfDocument, Sheet, WebPage
 
+BLANKS = re.compile(r"[^\S\n]+")
 GAP = 1.3
 """Heights of a line: words further apart than this stand in different columns."""
 
@@ -82,7 +84,7 @@ def page_source(id: str, name: str, page: WebPage) -> Source:
 def hint_source(id: str, text: str) -> Source:
     """What a person typed."""
     passages = (
-        Passage(line.strip(), Place(selector=f"line {number}"))
+        Passage(_collapsed(line), Place(selector=f"line {number}"))
         for number, line in enumerate(text.splitlines(), 1)
         if line.strip()
     )
@@ -145,4 +147,9 @@ def _text(cell: CellValue) -> str:
         case timedelta():
             return str(cell)
         case _:
-            return str(cell).strip()
+            return _collapsed(str(cell))
+
+
+def _collapsed(text: str) -> str:
+    """One blank for several; lines of a cell stay lines."""
+    return BLANKS.sub(" ", text).strip()

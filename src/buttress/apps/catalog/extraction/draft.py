@@ -6,6 +6,7 @@ from typing import Any
 
 from buttress.apps.catalog.extraction.result import Extraction, Note, Origin
 from buttress.apps.catalog.products import Product
+from buttress.apps.catalog.products.values import text_of
 
 
 class Draft:
@@ -18,7 +19,8 @@ class Draft:
 
     def put(self, path: str, value: Any, origin: Origin) -> None:
         """Set a field unless it is set, or there is nothing to set it to."""
-        if value in (None, "", (), []) or path in self.values:
+        value = _storable(value)
+        if value in (None, "", ()) or path in self.values:
             return
         self.values[path] = value
         self.origins[path] = origin
@@ -41,6 +43,13 @@ class Draft:
             notes=tuple(self.notes),
             **about,
         )
+
+
+def _storable(value: Any) -> Any:
+    """The value as fields keep it, so that one that becomes empty has no origin."""
+    if isinstance(value, tuple | list):
+        return tuple(text for one in value if (text := text_of(one)))
+    return text_of(value) if isinstance(value, str) else value
 
 
 def _tree(values: dict[str, Any]) -> dict[str, Any]:

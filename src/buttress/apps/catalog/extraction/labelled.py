@@ -13,13 +13,15 @@ from buttress.apps.catalog.material import Found, Passage, Source, found_in
 
 BULLET = re.compile(r"^\s*(?:[•●▪◦‣*·✓✔–—-]|\d{1,2}[.)])\s+")
 TAG = re.compile(r"<[^<>]{1,200}>")
-COLON = re.compile(r"\s*[:：]\s*")
+COLON = re.compile(r"[:：]")
+LONGEST = 20_000
+"""Characters of a passage that are looked at."""
 MOST_LINES = 40
 """Lines that belong to one heading."""
 LOOSER = 1.9
 """Heights of a line: more between two lines of a page ends what a heading is over."""
 SHOUTED = 60
-LIST_MARK = re.compile(r"\s*[;•\n|]\s*|\s+[-–]\s+")
+LIST_MARK = re.compile(r"[;•\n|]|\s[-–]\s")
 
 
 @dataclass
@@ -33,7 +35,7 @@ class _Reading:
 
     def add(self, text: str, passage: Passage) -> None:
         if text:
-            self.texts.append(text)
+            self.texts.append(text[:LONGEST])
         self.passages.append(passage)
 
     @property
@@ -51,7 +53,7 @@ def facts_of(source: Source) -> Iterator[Fact]:
             if label is not None:
                 yield from _facts(_whole(label, passage), source, structured=True)
             continue
-        pairs = pairs_in(passage.text)
+        pairs = pairs_in(passage.text[:LONGEST])
         if pairs or (reading is not None and _ends(reading, passage)):
             if reading is not None:
                 yield from _facts(reading, source)
@@ -159,10 +161,9 @@ def _by_colon(cell: str) -> tuple[Label, str, str] | None:
     colon = COLON.search(cell)
     if colon is None:
         return None
-    label = read_label(cell[: colon.start()])
-    if label is None:
-        return None
-    return label, cell[: colon.start()], cell[colon.end() :].strip()
+    name = cell[: colon.start()].strip()
+    label = read_label(name)
+    return None if label is None else (label, name, cell[colon.end() :].strip())
 
 
 def _beside_number(cell: str) -> tuple[Label, str, str] | None:

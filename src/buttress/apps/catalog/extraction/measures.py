@@ -38,12 +38,15 @@ AXES = {
     "altura": "height", "profundidade": "depth",
 }  # fmt: skip
 """Letters of a dimension; "L x A x P" is Portuguese, "L x W x H" is told apart below."""
-BY = re.compile(r"\s*[x×X*]\s*")
+AMOUNT = r"(\d[\d.,]{0,9})\s{0,3}(cm|mm|m|in)?"
 DIMENSIONS = re.compile(
-    r"(\d[\d.,]*)\s*(cm|mm|m|in)?\s*[x×X*]\s*(\d[\d.,]*)\s*(cm|mm|m|in)?"
-    r"(?:\s*[x×X*]\s*(\d[\d.,]*)\s*(cm|mm|m|in)?)?"
+    rf"(?<![\d.,]){AMOUNT}\s{{0,3}}[x×X*]\s{{0,3}}{AMOUNT}"
+    rf"(?:\s{{0,3}}[x×X*]\s{{0,3}}{AMOUNT})?"
 )
-NAMED_AXES = re.compile(r"([A-Za-z]+)\s*[x×X*]\s*([A-Za-z]+)(?:\s*[x×X*]\s*([A-Za-z]+))?")
+AXIS = r"\b([A-Za-z]{1,12})\b"
+NAMED_AXES = re.compile(rf"{AXIS}\s{{0,3}}[x×X*]\s{{0,3}}{AXIS}(?:\s{{0,3}}[x×X*]\s{{0,3}}{AXIS})?")
+LONGEST = 300
+"""Characters of a text in which a measure is looked for."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ def read_length(text: str, unit: str = "") -> Converted | None:
 
 def read_capacity(text: str, unit: str = "") -> Capacity | None:
     """What a package holds: "50 ml", "60 cápsulas", "1 L"; packs as "3 x 50 ml" count together."""
+    text = text[:LONGEST]
     pack = Decimal(1)
     if several := re.match(r"\s*(\d{1,3})\s*[x×]\s*(?=\d)", text):
         pack = Decimal(several[1])
@@ -102,6 +106,7 @@ def read_dimensions(text: str, label: str = "") -> dict[str, Converted]:
 
     The order is width, height, depth unless told; nothing but width and height of two numbers.
     """
+    text, label = text[:LONGEST], label[:LONGEST]
     match = DIMENSIONS.search(text)
     if match is None:
         return {}
@@ -135,6 +140,7 @@ def _unit_in(label: str) -> str:
 
 
 def _read(text: str, unit: str, factors: dict[str, Decimal], own: str) -> Converted | None:
+    text = text[:LONGEST]
     for match in NUMBER.finditer(text):
         found = readings(match[0])
         if not found:
@@ -155,5 +161,7 @@ def _whole(unit: str) -> bool:
 
 
 def _sensible(value: Decimal) -> Decimal | None:
+    if not 0 < value <= LARGEST:
+        return None
     rounded = round(value, 4)
-    return spelled(rounded) if 0 < rounded <= LARGEST else None
+    return spelled(rounded) if rounded else None

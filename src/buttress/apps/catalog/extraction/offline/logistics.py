@@ -39,6 +39,7 @@ B = "catalogB.Subtypes."
 A = "catalogA."
 DOUBTFUL = 0.3
 ASSUMED = 0.6
+MOST_IN_A_SIZE = 12
 EAN_LENGTHS = (8, 12, 13, 14)
 CNP_LENGTH = 7
 HEX = re.compile(r"#?[0-9a-fA-F]{6}\b")
@@ -219,6 +220,13 @@ class _Variant:
             code = HEX.search(fact.text) if fact is not None else None
             if fact is not None and code and ("#" in code[0] or fact.field == "hex_color"):
                 self.put("HexColor", f"#{code[0].lstrip('#').lower()}", fact.origin())
+
+        size = self.row.first("capacity")
+        if size is None or self.get("VariantValue") or len(size.text) > MOST_IN_A_SIZE:
+            return
+        if read_capacity(size.text, size.unit) is None:  # "M", "One size"
+            self.put("VariantType", "size", size.origin(confidence=0.8))
+            self.put("VariantValue", size.text, size.origin())
 
     def _measures(self) -> None:
         weight = self.fact("weight")

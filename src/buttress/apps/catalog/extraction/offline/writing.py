@@ -32,7 +32,7 @@ NOTE_HEADINGS = {
 }
 WITH = {"en": "Its key ingredients are", "pt": "Os seus principais ingredientes são"}
 AND = {"en": "and", "pt": "e"}
-FUNCTION = re.compile(r"\s*[:–—]\s*|\s+-\s+")
+FUNCTION = re.compile(r"\s?[:–—]\s?|\s-\s")
 FORBIDDEN = re.compile(r"\b(?:revolutionary|must-have|revolucionári[oa]s?)\b\s?", re.IGNORECASE)
 
 Spoken = Literal["en", "pt"]
