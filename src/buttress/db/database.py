@@ -35,7 +35,13 @@ from buttress.db.pool_waiters import PoolCounts
 from buttress.db.replicas import Replicas
 from buttress.db.transactions import noted
 from buttress.db.url import DatabaseURL, parse_database_url
-from buttress.errors import ButtressError, ConfigurationError, ConnectionLost, Unavailable
+from buttress.errors import (
+    BadInput,
+    ButtressError,
+    ConfigurationError,
+    ConnectionLost,
+    Unavailable,
+)
 from buttress.settings import PoolSettings, TimeoutSettings
 
 Result = TypeVar("Result")
@@ -311,6 +317,8 @@ class Database:
         error = context.original_exception
         if isinstance(error, ButtressError):  # a column type refused a value
             return copy.copy(error)
+        if isinstance(error, UnicodeEncodeError):
+            return BadInput("text that holds half of a surrogate pair cannot be stored")
         meaning = self.backend.explain(error)
         if isinstance(meaning, ConnectionLost):
             # libpq notices the end of a connection later than the farewell in it. The others are
