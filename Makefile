@@ -3,6 +3,7 @@
 # make quick  the tests without the slow ones      make check  formatting, types, layers
 # make bench  the figures, beside their peers      make docs   print the reference from the code
 # make torture-jobs  whether jobs are lost or done twice when app, workers and PostgreSQL are killed
+# make soak  half an hour of ten browsers in the workspace: errors, and growth of memory
 # make torture  whether the cache ever serves what is not true any more, beside its peers
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: run test quick check bench torture torture-jobs docs setup peers clean
+.PHONY: run test quick check bench torture torture-jobs soak docs setup peers clean
 .DEFAULT_GOAL := run
 
 setup: $(VENV)/.ready
@@ -46,6 +47,9 @@ bench: peers
 
 torture: peers
 	@$(BIN)/python -m benchmarks.torture
+
+soak: setup
+	@$(BIN)/python -m benchmarks.soak
 
 torture-jobs: setup
 	@$(BIN)/python -m benchmarks.torture_jobs

@@ -1,0 +1,165 @@
+"""A running deployment, and visitors with browsers of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    StorageState,
+    expect,
+)
+
+import buttress
+from buttress.db.embedded import Servers
+
+CHROMIUM = Path("/usr/bin/chromium")
+EXAMPLE = Path(__file__).parents[1] / "examples" / "tickets"
+SCRIPT = (
+    "import sys; from importlib import metadata; from buttress import runtime\n"
+    f"sys.path.insert(0, {str(EXAMPLE / 'src')!r})\n"
+    "point = metadata.EntryPoint('tickets', 'tickets:app', runtime.GROUP)\n"
+    "runtime.entry_points = lambda group: [point]\n"
+    "from buttress.cli import main; sys.argv = ['buttress', *sys.argv[1:]]; main()"
+)
+"""The command line, with the example as the one installed app."""
+LINK = re.compile(r"http://\S+/sign-in/link/\S+")
+WORDS = "four unusual garden words"
+WAIT_MS = 30_000
+NOTED = """
+    window.refused = [];
+    document.addEventListener("securitypolicyviolation",
+        (event) => window.refused.push(`${event.violatedDirective} ${event.blockedURI}`));
+"""
+
+expect.set_options(timeout=WAIT_MS)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A running `buttress up`."""
+
+    address: str
+    database: str
+    first_link: str
+    pid: int
+    report: buttress.MoveReport | None = None
+
+
+@dataclass
+class Visitor:
+    """A browser's page, and what went wrong in it."""
+
+    page: Page
+    errors: list[str]
+
+    def refused(self) -> list[str]:
+        """What the content policy has refused on the page that is open."""
+        found: list[str] = self.page.evaluate("window.refused || []")
+        return found
+
+
+@contextmanager
+def deployed(
+    database: str, home: Path, servers: Servers, report: buttress.MoveReport | None = None
+) -> Iterator[Deployment]:
+    """`buttress up` on that database, migrated first, until the block ends."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = os.environ | {  # noqa: TID251  # a child needs all of it
+        "DATABASE_URL": database,
+        "REDIS_URL": servers.valkey_url,
+        "BUTTRESS_HOME": str(home),
+        "BUTTRESS_PORT": str(port),
+    }
+    command = [sys.executable, "-c", SCRIPT]
+    subprocess.run([*command, "migrate"], check=True, capture_output=True, env=environment)
+    out = home / "out"
+    with out.open("wb") as writing:
+        process = subprocess.Popen(
+            [*command, "up"], stdout=writing, stderr=writing, env=environment, cwd=home
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(address, process, out)
+        yield Deployment(address, database, first_link(out), process.pid, report)
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes], out: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"{address}/health/live").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(f"the workspace did not start: {out.read_text()[-2000:]}")
+
+
+def first_link(out: Path) -> str:
+    found = LINK.search(out.read_text())
+    assert found is not None
+    return found[0]
+
+
+@contextmanager
+def visiting(browser: Browser, state: StorageState | None = None) -> Iterator[Visitor]:
+    """A visitor with a window of their own; with `state` somebody who is signed in."""
+    context: BrowserContext = browser.new_context(
+        viewport={"width": 1280, "height": 900}, storage_state=state
+    )
+    context.set_default_timeout(WAIT_MS)
+    context.add_init_script(NOTED)
+    page = context.new_page()
+    errors: list[str] = []
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            errors.append(f"{message.text} {message.location.get('url', '')}")
+
+    page.on("console", heard)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield Visitor(page, errors)
+    context.close()
+
+
+def come_in(page: Page, link: str, name: str | None = None) -> StorageState:
+    """Sign up by a link that works once; what the browser knows afterwards."""
+    page.goto(link)
+    if name is not None:
+        page.get_by_label("Name").fill(name)
+    for field in page.locator("input[type=password]").all():
+        field.fill(WORDS)
+    page.get_by_role("button").click()
+    expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
+    return page.context.storage_state()
+
+
+def settled(page: Page) -> None:
+    """Wait until nothing is being drawn: what is clicked earlier may be replaced under the hand."""
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+
+
+browser_test = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
+]
+"""The marks of a file of browser tests."""
