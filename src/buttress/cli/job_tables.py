@@ -12,6 +12,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from buttress.errors import NotFound
+from buttress.telemetry import without_secrets
 
 if TYPE_CHECKING:
     from buttress.jobs import Jobs, JobStatus, Progress, QueueStatus, StepStatus
@@ -114,13 +115,13 @@ def steps_table(steps: Sequence[StepStatus]) -> Table:
 
 
 def arguments_table(args: Sequence[Any], kwargs: dict[str, Any], *, values: bool) -> Table:
-    """One argument a line: its type, and its value if it may be seen."""
+    """One argument a line: its type, and its value if it may be seen, without what is secret."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("argument", "type", *(("value",) if values else ())):
         table.add_column(column)
     given = [(str(number), value) for number, value in enumerate(args, 1)]
     for name, value in [*given, *kwargs.items()]:
-        shown = (Text(repr(value)),) if values else ()
+        shown = (Text(repr(without_secrets(value, name))),) if values else ()
         table.add_row(Text(name), type(value).__name__, *shown)
     return table
 

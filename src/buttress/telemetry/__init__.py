@@ -16,7 +16,7 @@ from buttress.telemetry.exporting import exporting
 from buttress.telemetry.lines import LogLine, RecentLines, recent_lines
 from buttress.telemetry.logs import TALKATIVE, HumanLines, JsonLines, configure_logging, log_file
 from buttress.telemetry.metrics.page import Collector, collectors
-from buttress.telemetry.redaction import redacted
+from buttress.telemetry.redaction import redacted, without_secrets
 from buttress.telemetry.spans import add_span, annotate, span, traceparent, tracers
 from buttress.telemetry.whom import (
     Context,
@@ -59,5 +59,6 @@ __all__ = [
     "traceparent",
     "tracers",
     "track",
+    "without_secrets",
     "working_for",
 ]

@@ -12,6 +12,8 @@ HIDDEN = "***"
 SHORTEST = 6
 """Characters of the shortest secret that is looked for by its value: `app` is in every line."""
 
+LONG = 12
+
 NAMED = re.compile(
     r"(?i)(?:^|[_\-. ])(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|authorization"
     r"|(?:set[_-])?cookie|credentials?|dsn|private[_-]?key)$"
@@ -64,10 +66,15 @@ def secrets_of(settings: BaseModel) -> Iterator[str]:
 def _forms(secret: str) -> Iterator[str]:
     if "://" not in secret:
         yield secret
+        # Of `authorization=Bearer%20…` the last part is what leaks.
+        yield from (part for part in re.split(r"[,=\s]|%20", secret) if len(part) >= LONG)
         return
     for part in re.split(r",\s*(?=[a-z]+(?:\+[a-z]+)?://)", secret):
         try:
-            password = urlsplit(part.strip()).password
+            address = urlsplit(part.strip())
+            password = address.password
+            if password is None and address.scheme in ("http", "https"):
+                password = address.username  # the key in the address of a Sentry project
         except ValueError:  # an address nobody can read is hidden as a whole
             yield part
             continue

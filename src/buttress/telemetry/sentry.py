@@ -58,6 +58,8 @@ def scrubbed(event: Event, hint: Hint) -> Event:
             error["value"] = ""
     extra = {k: v for k, v in (found.get("extra") or {}).items() if k not in PERSONAL}
     extra.pop("sys.argv", None)
+    if "logentry" in found:  # the values it was put together from are left out
+        found["logentry"] = {"message": found["logentry"].get("formatted", "")}
     found["extra"] = extra
     here = context()
     ids = {"request_id": here.request_id, "job_id": here.job_id}
