@@ -1,18 +1,16 @@
-"""A deployment with the catalog, and documents whose content is known."""
+"""A deployment with the catalog."""
 
 from __future__ import annotations
 
-import io
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
-from reportlab.lib.pagesizes import A4
-from reportlab.pdfgen.canvas import Canvas
 
 from buttress.access import Identity, acting
 from buttress.access.tables import Person
@@ -24,36 +22,6 @@ from buttress.deployment import prepare
 from buttress.runtime import Runtime
 from buttress.settings import Settings
 from buttress.testing import someone
-
-DATASHEET = """\
-Product name: Hydra Calm Face Cream
-Brand: Oakleaf
-EAN: 5601234567893
-Net content: 50 ml
-Weight: 182 g
-Dimensions: 6.5 x 5 x 6.5 cm
-Supplier price: 11,20 EUR
-Sale price: 24,90 EUR
-Recommended price: 29,90 EUR
-Ingredients: Aqua, Glycerin, Niacinamide, Panthenol
-Description: A light face cream that calms dry skin.
-Benefits: Calms dry skin; Keeps moisture for 24 hours
-How to use: Apply to the clean face in the morning and in the evening.
-"""
-
-
-def datasheet(text: str = DATASHEET, pages: int = 1) -> bytes:
-    """A PDF with these lines on its first page."""
-    file = io.BytesIO()
-    canvas = Canvas(file, pagesize=A4, invariant=True)
-    for page in range(pages):
-        canvas.setFont("Helvetica", 11)
-        lines = text.splitlines() if page == 0 else [f"Page {page + 1} is about delivery."]
-        for place, line in enumerate(lines):
-            canvas.drawString(60, 780 - 18 * place, line)
-        canvas.showPage()
-    canvas.save()
-    return file.getvalue()
 
 
 @pytest.fixture(scope="session")
@@ -92,6 +60,18 @@ def runtime(
         admin.execute(f"drop database {name} with (force)")
 
 
+@pytest.fixture
+def worker_environment(runtime: Runtime) -> dict[str, str]:
+    """What a worker of the same deployment is started with."""
+    return {
+        **os.environ,  # noqa: TID251 — the worker is started as people start it
+        "DATABASE_URL": runtime.settings.database_url.get_secret_value(),
+        "REDIS_URL": runtime.settings.redis_url.get_secret_value(),
+        "BUTTRESS_HOME": str(runtime.settings.home),
+        "BUTTRESS_APPS": "catalog",
+    }
+
+
 @pytest.fixture(scope="module")
 def ana(runtime: Runtime) -> Identity:
     """An analyst."""
@@ -112,8 +92,6 @@ def as_ana(ana: Identity) -> Iterator[Identity]:
 
 
 def _person(runtime: Runtime, name: str) -> Identity:
-    from datetime import UTC, datetime
-
     identity = someone("analyst", name)
     with runtime.session() as session:
         session.add(

@@ -22,7 +22,7 @@ from buttress.apps.catalog.service import (
 )
 from buttress.errors import BadInput, Conflict
 from buttress.runtime import Runtime
-from conftest import datasheet
+from catalog_documents import datasheet
 
 pytestmark = pytest.mark.usefixtures("as_ana")
 
