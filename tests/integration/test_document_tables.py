@@ -117,6 +117,20 @@ def test_columns_nobody_expects_and_headings_between_rows_do_not_get_into_cells(
     assert [place.text for place in table.unread] == ["Oils and more"]
 
 
+def test_a_wrapped_line_as_far_from_both_rows_belongs_to_the_one_above():
+    content = page_of(
+        *row(100, "Ref", "Name", "PVP"),
+        *row(111, "A1", "Soap with", "1,50"),
+        (150, 122, "almond oil"),
+        *row(133, "B2", "Oil", "2,50"),
+    )
+
+    assert values(prices(content)) == [
+        ("A1", "Soap with almond oil", Decimal("1.50")),
+        ("B2", "Oil", Decimal("2.50")),
+    ]
+
+
 def test_a_cell_that_is_not_what_its_column_has_says_so_and_an_empty_one_is_empty():
     content = page_of(
         *row(100, "Ref", "Name", "PVP"),
