@@ -1,8 +1,9 @@
-"""Tells the server for whom a transaction works: `application_name` bears the id.
+"""Tells the server for whom a transaction works: whose rows it sees, and its id.
 
-`pg_stat_activity` shows it beside the statement, and the server's log with `%a` in
-log_line_prefix. A comment in the SQL would show it too, and make every statement a new one: nothing
-would be prepared any more. The id travels with BEGIN, in one message, so it costs no round trip.
+Whose rows, policies read from the settings of `buttress.db.tenancy`. The id is in
+`application_name`: `pg_stat_activity` shows it beside the statement, and the server's log with `%a`
+in log_line_prefix. A comment in the SQL would show it too, and make every statement a new one:
+nothing would be prepared any more. Both travel with BEGIN, in one message, so they cost no round trip.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from psycopg import AsyncConnection
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, event
 
+from buttress.db import tenancy
 from buttress.telemetry import context
 
 if TYPE_CHECKING:
@@ -25,8 +27,8 @@ FORBIDDEN = re.compile(r"[^A-Za-z0-9_ -]")
 
 
 def tell_server(engine: Engine, application: str) -> None:
-    """Have each transaction of a request or a job bear its id: `buttress 0f3a…`, of a job
-    `buttress job 7c1d…`. Others keep the application's name alone."""
+    """Have each transaction of a person see their rows, and each of a request or a job bear its
+    id: `buttress 0f3a…`, of a job `buttress job 7c1d…`. Others keep the application's name."""
     event.listen(engine, "begin", begin_for(application))
 
 
@@ -34,11 +36,17 @@ def begin_for(application: str) -> Callable[[Connection], None]:
     """What begins a transaction in the name of whom it works for."""
 
     def begin(connection: Connection) -> None:
-        name = name_here(application)
+        name, scope = name_here(application), tenancy.scope()
+        connection.info[tenancy.NOTED] = scope
         driver: Any = connection.connection.driver_connection
-        if name is None or driver.autocommit:
+        if (name is None and scope is None) or driver.autocommit:
             return
-        statement = f"SET LOCAL application_name = '{name}'"
+        settings = scope.settings if scope is not None else ()
+        if name is not None:
+            settings = (*settings, ("application_name", name))
+        # Ids and names of letters and digits: nothing in them ends a literal. No SELECT: after one
+        # an isolation level could no longer be chosen.
+        statement = "; ".join(f"SET LOCAL {key} = '{value}'" for key, value in settings)
         if isinstance(driver, AsyncConnection):  # the loop must not wait for an answer
             connection.exec_driver_sql(statement)
             return

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, ExecutionContext, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from buttress.db import catalogue, tenancy
+from buttress.db import catalogue
 from buttress.db.backend import LockTimeout
 from buttress.db.fingerprint import Item
 from buttress.db.for_whom import tell_server
@@ -98,16 +98,14 @@ class PostgreSQL:
         # A pooler refuses start-up options and forgets SET: each transaction brings its own.
         always = tuple(self._variables().items()) if self.url.transaction_pooler else ()
 
-        def enter(connection: Connection) -> None:
-            scope = tenancy.scope()
-            connection.info[tenancy.NOTED] = scope
-            settings = always if scope is None else always + scope.settings
-            if settings:
-                calls = ", ".join(["set_config(%s, %s, true)"] * len(settings))
-                values = tuple(text for setting in settings for text in setting)
-                connection.exec_driver_sql(f"SELECT {calls}", values)
-
-        event.listen(engine, "begin", enter)
+        if always:
+            calls = ", ".join(["set_config(%s, %s, true)"] * len(always))
+            values = tuple(text for setting in always for text in setting)
+            event.listen(
+                engine,
+                "begin",
+                lambda connection: connection.exec_driver_sql(f"SELECT {calls}", values),
+            )
 
     def listen_for_migrations(self, engine: Engine) -> None:
         """Row-level security raises an error instead of hiding rows; building an index may wait."""
