@@ -2,8 +2,12 @@
 
 Products are made that are right about generated datasheets, then one mistake is put into each. A
 mistake counts as found when a rule names one of its fields with a reason that the product had not
-before; an alarm is a product that is right and loses any point. Half of the products' texts were not
-looked at while the rules were adjusted; their figure is printed beside the whole.
+before; an alarm is a product that is right and loses any point.
+
+How honest it is: sheets, products and mistakes are ours, and so are the rules. The words of invented
+names, claims and of Brazil were written without looking at the lists that the rules use (the list of
+Brazilian words is another author's), and two kinds of mistakes are in it of which we know that rules
+hardly see them. Some products are marked `held_out`: no rule was changed on account of them.
 
     python -m benchmarks.catalog [--quick] [--seed N] [--show]
 """
@@ -24,7 +28,7 @@ from buttress.apps.catalog.products import Product
 from buttress.db.embedded import Servers
 
 SEED = 6
-EACH, EACH_QUICK = 10, 2
+EACH, EACH_QUICK = 3, 1
 
 
 @dataclass
@@ -36,6 +40,15 @@ class Tally:
     right: int = 0
     alarms: int = 0
     seconds: float = 0.0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.seeded + other.seeded,
+            self.found + other.found,
+            self.right + other.right,
+            self.alarms + other.alarms,
+            self.seconds + other.seconds,
+        )
 
     @property
     def line(self) -> str:
@@ -50,10 +63,8 @@ def lines(_servers: Servers, quick: bool) -> list[str]:
 def report(seed: int, each: int, *, show: bool) -> list[str]:
     """The table by kind of mistake; the last line is `found N % alarms N %`."""
     made = list(sheets(seed, each))
-    all_of_them, held_out = (
-        tally(made, seed, show=show),
-        tally([one for one in made if one.held_out], seed),
-    )
+    held_out = tally([one for one in made if one.held_out], seed)
+    all_of_them = tally([one for one in made if not one.held_out], seed, show=show) + held_out
     text = [
         "Mistakes that the catalog's rules find",
         "",
@@ -83,20 +94,21 @@ def tally(made: list[Sheet], seed: int, *, show: bool = False) -> Tally:
         before = _evaluate(sheet, sheet.product)
         counted.right += 1
         counted.alarms += bool(before.issues)
-        show_this = show and not sheet.held_out
-        if show_this and before.issues:
+        if show and before.issues:
             print(
                 "ALARM",
                 sheet.layout,
                 *(f"{i.rule} {i.field}: {i.message}" for i in before.issues),
                 sep="\n   ",
             )
-        for name, fields, product in _mistakes(sheet, f"{seed}/{place}"):
+        for name, fields, product in _mistakes(
+            sheet, f"{seed}/{sheet.product.catalog_a.brand}/{place}"
+        ):
             counted.seeded[name] += 1
             after = _evaluate(sheet, product)
             hit = _found(before, after, fields)
             counted.found[name] += hit
-            if show_this and not hit:
+            if show and not hit:
                 print("MISSED", sheet.layout, sheet.product.catalog_a.brand, name, fields)
     counted.seconds = time.perf_counter() - begun
     return counted

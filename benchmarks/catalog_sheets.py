@@ -145,7 +145,7 @@ def _variant(told: dict[str, Any], draw: random.Random, place: int) -> dict[str,
 def _marketing(
     told: dict[str, Any], kind: str, numbers: dict[str, int], draw: random.Random
 ) -> tuple[dict[str, Any], tuple[tuple[str, str, str], ...]]:
-    closing = _closing(TEXTS["closing"][kind], draw)
+    closing = _closing(TEXTS["closing"][told.get("closing", kind)], draw)
     made: dict[str, Any] = {
         "HowtoType": HOW_TO[kind],
         "Ingredients": ", ".join(told["ingredients"]),
@@ -155,8 +155,8 @@ def _marketing(
         made[f"HowTo{language}"] = f"<p>{told['use'][at]}</p>".format(**numbers)
     if kind == "fragrance":
         story, composition = (
-            _closing(TEXTS["closing"][kind], draw),
-            _closing(TEXTS["closing"][kind], draw),
+            _closing(TEXTS["closing"][told.get("closing", kind)], draw),
+            _closing(TEXTS["closing"][told.get("closing", kind)], draw),
         )
         made["Fragrance"] = {
             "Concentration": "Eau de Toilette" if "Toilette" in told["en"] else "Eau de Parfum",

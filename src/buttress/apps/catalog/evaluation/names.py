@@ -19,7 +19,8 @@ from buttress.apps.catalog.products import HS_CODES, code_of
 from buttress.apps.catalog.products import UNITS as CAPACITIES
 
 WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
-OPENS = re.compile(r"(?:^|[.!?:;\n•–—]|[\"“«(])\s*$")
+OPENS = frozenset('.!?:;•–—"“«(')
+"""After these a word is capitalised whatever it is."""
 COINED = re.compile(r"[a-zà-ÿ][A-ZÀ-Ý]|[A-Za-z]\d|\d[A-Za-z]")
 # Endings of words that are spelled alike in both languages.
 COGNATE = re.compile(r"(al|or|ar|el|il|a|o|e)$")
@@ -45,7 +46,7 @@ def names_of(text: str, *, twin: str = "") -> list[str]:
             word = match[0]
             if folded(word) in CAPITALS or _is_measure(word):
                 continue
-            if COINED.search(word) or _is_name(word, OPENS.search(line, 0, match.start()), also):
+            if COINED.search(word) or _is_name(word, _opens(line, match.start()), also):
                 found[word] = None
     return list(found)
 
@@ -63,7 +64,13 @@ def strange_words(title: str, known: AbstractSet[str]) -> list[str]:
     ]
 
 
-def _is_name(word: str, opens: object, also: AbstractSet[str]) -> bool:
+def _opens(line: str, start: int) -> bool:
+    """Whether what starts there begins a sentence."""
+    before = line[:start].rstrip()
+    return not before or before[-1] in OPENS
+
+
+def _is_name(word: str, opens: bool, also: AbstractSet[str]) -> bool:
     """Whether a word is capitalised for its own sake; `opens` tells that it begins a sentence."""
     if not word[0].isupper() or len(word) == 1:
         return False

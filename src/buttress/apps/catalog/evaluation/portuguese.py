@@ -20,9 +20,15 @@ PRONOUN = re.compile(
     r"(?:(?<=^)|(?<=[.!?]\s)|(?<=\n))(?:Me|Te|Lhe)\s+[^\W\d_]{3,}\b|\bvocês?\b|\ba gente\b",
     re.IGNORECASE,
 )
+OWN = r"(?:meu|minha|seu|sua|seus|suas|nosso|nossa|nossos|nossas)"
 POSSESSIVE = re.compile(
-    r"\b(?:para|em|de|com|por|sobre|entre|durante|após|sob)\s+(?:meu|minha|seu|sua|seus|suas)\b"
-    r"|(?:(?<=^)|(?<=[.!?]\s)|(?<=\n))(?:Seu|Sua|Seus|Suas)\s+[^\W\d_]+",
+    rf"\b(?:para|em|de|com|por|sobre|entre|durante|após|sob|que)\s+{OWN}\b", re.IGNORECASE
+)
+OPENING = re.compile(
+    r"(?:(?<=^)|(?<=[.!?]\s)|(?<=\n))(?:Seu|Sua|Nosso|Nossa|Meu|Minha)s?\s+(?!Senhora)[^\W\d_]+"
+)
+GERUND = re.compile(
+    r"\b(?:vivem?|ficam?)\s+(?!quando|vindo)[^\W\d_]{2,}(?:ando|endo|indo)\b", re.IGNORECASE
 )
 USUAL = re.compile(r"\bde seu nome\b|\bpor seu (?:lado|turno)\b|\bpor sua vez\b", re.IGNORECASE)
 NOMINATIVE = re.compile(
@@ -49,7 +55,7 @@ def brazilian(text: str) -> list[Brazilian]:
     for match in LETTERS.finditer(text):
         opened = match[0].replace("ô", "ó").replace("ê", "é").replace("ü", "u")
         found.setdefault(match[0].casefold(), Brazilian(match[0], opened))
-    for pattern in (PRONOUN, POSSESSIVE, NOMINATIVE):
+    for pattern in (PRONOUN, POSSESSIVE, OPENING, NOMINATIVE, GERUND):
         for match in pattern.finditer(text):
             if not USUAL.match(match[0]) and not USUAL.match(text, match.start()):
                 found.setdefault(match[0].casefold(), Brazilian(match[0]))

@@ -48,7 +48,7 @@ def sentences(text: str) -> list[str]:
 
 def language_share(text: str) -> tuple[float, float]:
     """The shares of English and of Portuguese small words in a text."""
-    found = [word.casefold() for word in words(text)]
+    found = [word.casefold() for word in words(FRENCH.sub("", text))]
     if not found:
         return 0.0, 0.0
     english = sum(word in ENGLISH for word in found)

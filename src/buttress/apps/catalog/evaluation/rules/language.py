@@ -79,5 +79,6 @@ def _same(case: Case, twin: Twin) -> Iterator[str]:
         rest = [word for word in tokens(one) if word not in names and not word.isdigit()]
         small = [word for word in rest if len(word) > 2]
         # Titles that are names altogether ("Oud Royale") stay as they are.
-        if len(small) >= SHORT:
+        running = [word for word in words(one) if word.isalpha() and word.islower()]
+        if len(small) >= SHORT or len([word for word in running if len(word) > 2]) >= 2:
             yield one

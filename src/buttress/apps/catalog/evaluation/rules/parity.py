@@ -47,7 +47,7 @@ def same_numbers(case: Case) -> Iterator[Fault]:
         here = list(quantities(english, spelled=True))
         there = list(quantities(portuguese, spelled=True))
         only_english, only_portuguese = _unmatched(here, there)
-        if not only_english and not only_portuguese:
+        if not _differ(only_english, only_portuguese):
             continue
         found = only_portuguese[0].written if only_portuguese else None
         expected = only_english[0].written if only_english else None
@@ -164,6 +164,11 @@ def _unmatched(
                 left.remove(one)
                 right.remove(match)
     return left, right
+
+
+def _differ(here: list[Quantity], there: list[Quantity]) -> bool:
+    """Whether numbers differ; one that is spelled out may be said otherwise ("both", "duas")."""
+    return bool(here and there) or any(one.written[0].isdigit() for one in (*here, *there))
 
 
 def _names(text: str, brand: str) -> bool:
