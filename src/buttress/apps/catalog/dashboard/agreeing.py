@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -18,6 +19,7 @@ from buttress.apps.catalog.agreement import (
     Unsaid,
     agreement,
     agreement_by,
+    coverage,
     drift,
     icc_of_ratings,
 )
@@ -79,7 +81,7 @@ def overall_agreement(session: Session, window: Window, metric: Metric = "overal
         )
     )
     # Of two ratings of one evaluation the second covers nothing new.
-    return agreement(pairs, evaluated=max(pairs.n - (rated or 0) + evaluated, pairs.n))
+    return replace(agreement(pairs), coverage=coverage(rated or 0, evaluated))
 
 
 def by_group(

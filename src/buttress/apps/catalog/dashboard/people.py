@@ -44,12 +44,18 @@ def activities(session: Session, window: Window) -> Activities:
     hours = session.execute(text(HOURS), window.parameters)
     return Activities(
         people=[
-            Activity(row.person, row.products, int(row.evaluations),
-                None if row.overall is None else float(row.overall), row.ratings, row.corrections)
+            Activity(
+                row.person,
+                int(row.products),
+                int(row.evaluations),
+                None if row.overall is None else float(row.overall),
+                int(row.ratings),
+                int(row.corrections),
+            )
             for row in people
         ],
         hours=[Hour(int(day), int(hour), int(count)) for day, hour, count in hours],
-    )  # fmt: skip
+    )
 
 
 PEOPLE = """

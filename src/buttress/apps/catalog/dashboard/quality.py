@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from buttress.apps.catalog.dashboard.window import Window
-from buttress.apps.catalog.models import Evaluation
+from buttress.apps.catalog.models import Evaluation, Issue
 from buttress.apps.catalog.models.evaluations import METRICS
 from buttress.cache import cached
 
@@ -50,7 +50,7 @@ class Quality(msgspec.Struct, frozen=True):
     criticisms: list[Criticism]
 
 
-@cached("catalog quality", tags=[Evaluation])
+@cached("catalog quality", tags=[Evaluation, Issue])
 def quality(session: Session, window: Window) -> Quality:
     """The figures of the fourth tab."""
     return Quality(bars(session, window), together(session, window), criticisms(session, window))

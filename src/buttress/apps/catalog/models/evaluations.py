@@ -106,6 +106,7 @@ class Issue(Base):
     """One reason why an evaluation lost points."""
 
     __tablename__ = "catalog_issue"
+    __cache_tags__ = ()
 
     evaluation_id: Mapped[int] = mapped_column(
         ForeignKey("catalog_evaluation.id", ondelete="CASCADE"), primary_key=True
