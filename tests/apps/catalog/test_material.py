@@ -17,7 +17,7 @@ from buttress.apps.catalog.reading import (
 )
 from buttress.documents import read_page, read_pdf, read_workbook
 from buttress.documents.parts import Box
-from catalog_documents import EAN, INCI, datasheet, shop_page, workbook
+from supplier_documents import EAN, INCI, datasheet, shop_page, workbook
 
 
 def lines(*texts: str, id: str = "1") -> Source:

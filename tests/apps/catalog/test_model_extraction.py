@@ -28,8 +28,8 @@ from buttress.documents import PdfDocument, read_pdf
 from buttress.errors import ModelOutputInvalid, ModelUnavailable, NotFound
 from buttress.llm import asking
 from buttress.testing.models import Answer, Failure, Malformed, ModelServer, Refusal, ToolCall
-from catalog_documents import EAN, FACTS, INCI, SECTIONS, datasheet
 from llm_world import Gateway, gateway
+from supplier_documents import EAN, FACTS, INCI, SECTIONS, datasheet
 
 CODE = ToolCall({"code": "3304.99.00", "reason": "A cream for the care of the skin."})
 ANSWER: dict[str, Any] = {

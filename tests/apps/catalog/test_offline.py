@@ -18,7 +18,7 @@ from buttress.apps.catalog.products import HS_CODES, ProductType, Variant, leave
 from buttress.apps.catalog.reading import hint_source, page_source, pdf_source, sheet_source
 from buttress.documents import read_page, read_pdf, read_workbook
 from buttress.errors import Unsupported
-from catalog_documents import (
+from supplier_documents import (
     EAN,
     FACTS,
     OTHER_EAN,
@@ -316,7 +316,11 @@ def test_a_perfume_tells_its_notes():
     assert a.how_to_type == 1
     assert a.how_to_en.startswith("<p><strong>Top Notes:</strong> Bergamot, Pink Pepper</p>")
     assert "<p><strong>Application:</strong> Spray on the neck" in a.how_to_en
-    assert "<strong>Notas de Topo:</strong>" in a.how_to_pt
+    assert a.how_to_pt.startswith(
+        "<p><strong>Notas de Topo:</strong> Bergamota, Pimenta-rosa</p>\n"
+        "<p><strong>Notas de Coração:</strong> Jasmim, Rosa</p>"
+    )
+    assert "<strong>Aplicação:</strong>" in a.how_to_pt
     assert only(found).hs_code == "33030010"
 
 
@@ -356,6 +360,30 @@ def test_a_customs_code_outside_the_list_is_refused():
 
     assert only(found).hs_code == "33051000"
     assert "is not on the list" in notes_of(found)
+
+
+def test_technical_data_of_a_device_stand_where_instructions_would():
+    facts = [("Brand", "Oakleaf"), ("Power", "2200 W"), ("Weight", "0.62 kg"), ("Cable", "2.5 m")]
+
+    found = of_pdf(datasheet("AirPro Hair Dryer", facts, []), kind=ProductType.ELECTRONICS)
+
+    a = found.product.catalog_a
+    assert a.how_to_en == (
+        "<ul><li><strong>Power</strong>: 2200 W</li><li><strong>Cable</strong>: 2.5 m</li></ul>"
+    )
+    assert a.how_to_type == 3
+    assert "2200 W" in a.how_to_pt
+
+
+def test_a_net_weight_is_a_capacity_or_else_a_weight():
+    jar = hint_source("1", "Name: Clay\nNet weight: 45 g")
+    box = hint_source("1", "Name: Magnesium\nNet weight: 45 g\nNet quantity: 60 capsules")
+
+    clay = only(extract(Material((jar,)), ProductType.COSMETICS, translator=no_translator))
+    pills = only(extract(Material((box,)), ProductType.SUPPLEMENT, translator=no_translator))
+
+    assert (clay.item_capacity, clay.item_capacity_units, clay.weight) == (45, 4, None)
+    assert (pills.item_capacity, pills.item_capacity_units, pills.weight) == (60, 6, 45)
 
 
 labels = st.sampled_from(

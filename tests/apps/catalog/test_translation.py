@@ -15,6 +15,7 @@ from buttress.apps.catalog.extraction.offline import (
     translate_html,
 )
 from buttress.apps.catalog.extraction.offline.european import _words
+from buttress.apps.catalog.extraction.offline.translation import translate_title
 
 
 def echo(sentence: str, direction: str) -> str:
@@ -90,6 +91,21 @@ def test_brazilian_words_become_european_with_their_articles_and_capitals():
     assert european("MAQUIAGEM, Umidade e contato") == "MAQUILHAGEM, Humidade e contacto"
     assert european("está ajudando a pele") == "está a ajudar a pele"
     assert european("um ambiente lindo") == "um ambiente lindo"
+
+
+def test_possessives_get_the_article_they_have_in_portugal():
+    assert european("Seus ativos cuidam. Aplique em sua pele, por sua vez para seu bem.") == (
+        "Os seus ativos cuidam. Aplique na sua pele, por sua vez para o seu bem."
+    )
+    assert european("as suas mãos e os seus pés") == "as suas mãos e os seus pés"
+
+
+def test_names_are_known_by_their_form(translator: Translator):
+    said = translate_title("Ionic Hair Dryer AirPro X200", "en-pt", translator)
+
+    assert "AirPro" in said
+    assert "X200" in said
+    assert "secador" in said
 
 
 def test_the_list_has_hundreds_of_words_and_none_of_its_answers_is_brazilian():

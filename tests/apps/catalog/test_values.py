@@ -19,7 +19,7 @@ from buttress.apps.catalog.extraction.measures import (
     read_length,
     read_mass,
 )
-from buttress.apps.catalog.extraction.offline.logistics import read_price
+from buttress.apps.catalog.extraction.offline.variants import read_price
 from buttress.apps.catalog.extraction.wording import bare_title, capitalised, inci, slug
 from buttress.apps.catalog.numbers import numbers_in, read_number, readings
 

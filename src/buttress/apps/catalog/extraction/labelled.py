@@ -34,6 +34,8 @@ class _Reading:
     passages: list[Passage] = field(default_factory=list)
 
     def add(self, text: str, passage: Passage) -> None:
+        if text and not self.texts:
+            self.passages.clear()  # a heading alone is no part of what is below it
         if text:
             self.texts.append(text[:LONGEST])
         self.passages.append(passage)
@@ -96,6 +98,20 @@ def pairs_in(line: str) -> list[tuple[Label, str, str]]:
     return found
 
 
+def details_of(source: Source) -> Iterator[tuple[str, str, Passage]]:
+    """Short labels that are no field of ours, with their values: technical data, most often."""
+    for passage in source.passages:
+        name, text = passage.label, passage.text
+        if not name:
+            name, _, text = passage.text[:LONGEST].partition("\t")
+            if not text:
+                name, _, text = passage.text[:LONGEST].partition(":")
+        name, text = name.strip(" :"), " ".join(text.split())
+        short = 0 < len(name.split()) <= 4 and len(name) <= 40 and 0 < len(text) <= 80
+        if short and name[0].isalpha() and "." not in name and read_label(name) is None:
+            yield name, text, passage
+
+
 def items_of(texts: Sequence[str], *, split: bool = True) -> tuple[str, ...]:
     """The entries of a list: by its bullets, else by lines or by marks between them."""
     if any(BULLET.match(text) for text in texts):
@@ -134,21 +150,18 @@ def _facts(reading: _Reading, source: Source, *, structured: bool = False) -> It
     text = " ".join(line.replace("\t", " ").strip() for line in texts).strip()
     if not text or known.kind == "skip":
         return
-    passages = reading.passages
+    first, *more = reading.passages
+    found = found_in(source, first, *more)
     yield Fact(
         field=known.name,
         text=text,
-        found=_found(source, passages),
+        found=Found(found.source, found.place, text) if known.long else found,
         language=language_of(text) or known.language,
         unit=reading.label.unit,
         label=reading.name,
         items=items_of(texts) if known.kind == "list" else (),
         structured=structured,
     )
-
-
-def _found(source: Source, passages: Sequence[Passage]) -> Found:
-    return found_in(source, passages[0], *passages[1:])
 
 
 def _whole(label: Label, passage: Passage) -> _Reading:

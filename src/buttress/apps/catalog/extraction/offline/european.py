@@ -14,6 +14,17 @@ PROGRESSIVE = re.compile(
 """Brazilian "está ajudando" is "está a ajudar" in Portugal."""
 
 
+ARTICLES = {"seu": "o", "sua": "a", "seus": "os", "suas": "as"}
+CONTRACTED = {"em": "n", "de": "d", "por": "pel"}
+POSSESSIVE = re.compile(
+    r"(^|[.!?:]\s+|\b(?:em|de|por|para|com|sobre|durante|após|e|mantenha|mantém|proteja|protege|cuide|"
+    r"cuida|deixe|deixa|aplique|limpe|lave|use|hidrata|acalma|nutre|fortalece)\s+)"
+    r"(seus?|suas?)(?=\s+\w)(?!\s+(?:vez|turno|lado|nome)\b)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Where "seu" has lost the article that it has in Portugal: "em sua pele" is "na sua pele"."""
+
+
 def european(text: str) -> str:
     """The text with words of Portugal for those of Brazil, capitals kept.
 
@@ -22,7 +33,7 @@ def european(text: str) -> str:
     """
     words, pattern = _words()
     text = pattern.sub(lambda match: _instead(match, words), text)
-    return PROGRESSIVE.sub(_with_infinitive, text)
+    return POSSESSIVE.sub(_with_article, PROGRESSIVE.sub(_with_infinitive, text))
 
 
 def brazilian_words(text: str) -> list[tuple[str, str]]:
@@ -34,6 +45,19 @@ def brazilian_words(text: str) -> list[tuple[str, str]]:
         found.append((written, words[" ".join(written.casefold().split())]))
     found += [(match[0], _with_infinitive(match)) for match in PROGRESSIVE.finditer(text)]
     return found
+
+
+def _with_article(match: re.Match[str]) -> str:
+    before, own = match[1], match[2]
+    article = ARTICLES[own.casefold()]
+    preposition = before.strip()
+    if preposition.casefold() in CONTRACTED:
+        start = CONTRACTED[preposition.casefold()]
+        start = start.capitalize() if preposition[0].isupper() else start
+        return f"{start}{article} {own}"
+    if own[0].isupper():  # it began the sentence
+        article, own = article.capitalize(), own.lower()
+    return f"{before}{article} {own}"
 
 
 def _with_infinitive(match: re.Match[str]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from html import escape
 
 from buttress.apps.catalog.extraction.draft import Draft
 from buttress.apps.catalog.extraction.facts import Fact, Facts
+from buttress.apps.catalog.extraction.labelled import details_of
+from buttress.apps.catalog.extraction.offline.perfume import write_perfume
 from buttress.apps.catalog.extraction.offline.translation import (
     Direction,
     Translator,
@@ -19,31 +20,25 @@ from buttress.apps.catalog.extraction.offline.writing import (
     FEWEST_CLOSING_WORDS,
     FUNCTION,
     HEADINGS,
+    LANGUAGES,
     NOTE_HEADINGS,
+    WRITTEN,
     Spoken,
     Told,
     describe,
-    olfactory,
+    details,
 )
 from buttress.apps.catalog.extraction.result import MACHINE_TRANSLATION, Origin
-from buttress.apps.catalog.extraction.wording import bare_title, capitalised, inci, sentences, slug
+from buttress.apps.catalog.extraction.wording import bare_title, capitalised, inci, slug
 from buttress.apps.catalog.material import Found, Material, Passage, Source, found_in
 from buttress.apps.catalog.products import KINDS, ProductType
 from buttress.apps.catalog.products.contract import MODEL_NAME
 
 A = "catalogA."
-LANGUAGES: tuple[Spoken, Spoken] = ("en", "pt")
 TRANSLATED = 0.5
 GUESSED = 0.4
-WRITTEN = 0.6
 LONGEST_TITLE = 90
-NOTES = ("top_notes", "heart_notes", "base_notes")
-NOTE_FIELDS = ("TopNotes", "HeartNotes", "BaseNotes")
-PLAIN_FRAGRANCE = (
-    ("concentration", "Concentration"),
-    ("scent_family", "ScentFamily"),
-    ("gender", "Gender"),
-)
+MOST_DETAILS = 30
 
 
 class Marketing:
@@ -107,9 +102,10 @@ class Marketing:
         if category is not None and category.text.strip().isdigit() and len(category.text) < 10:
             self.draft.put(f"{A}CategoryId", int(category.text), category.origin())
         self._write_descriptions()
-        if self.product_type is ProductType.FRAGRANCE:
-            self._write_fragrance()
-        self._write_how_to()
+        if self.product_type is ProductType.FRAGRANCE and write_perfume(self):
+            self._write_how_to_type()
+        else:
+            self._write_how_to()
 
     def translated(self, text: str, direction: Direction) -> tuple[str, Origin] | None:
         """A text in the other language, None without a translator."""
@@ -209,72 +205,43 @@ class Marketing:
             )
 
     def _write_how_to(self) -> None:
-        found: list[Spoken] = []
         for language in LANGUAGES:
             html, fact = self._how_to(language)
             if fact is not None:
-                notes = fact.field in NOTES
                 origin = fact.origin()
-                if html != escape(fact.text, quote=False):
+                if fact.field == "details":
                     origin = origin.model_copy(update={"how": "written", "confidence": WRITTEN})
-                if notes and found:
-                    continue  # the notes alone have no language
                 self.draft.put(f"{A}HowTo{language.upper()}", html, origin)
-                found.append(language)
-        if found:
-            self._translate_html("HowTo", found[0])
+        for language in LANGUAGES:
+            self._translate_html("HowTo", language)
+        self._write_how_to_type()
+
+    def _write_how_to_type(self) -> None:
+        if self.draft.get(f"{A}HowToEN") or self.draft.get(f"{A}HowToPT"):
             kind = KINDS[self.product_type].how_to
             origin = Origin(how="computed", confidence=0.9, remark="by the type of product")
             self.draft.put(f"{A}HowtoType", kind, origin)
 
     def _how_to(self, language: Spoken) -> tuple[str, Fact | None]:
-        """The instructions, and the fact they are from; those of a perfume begin with its notes."""
+        """The instructions, and the fact they are from."""
         told = self.facts.first("how_to", language)
-        notes = [self._words(field) for field in NOTES]
-        if self.product_type is ProductType.FRAGRANCE and any(notes):
-            first = next(fact for field in NOTES if (fact := self.facts.first(field)))
-            return olfactory(language, notes, _text(told)), told or first
+        if told is None and language == "en" and self.product_type is ProductType.ELECTRONICS:
+            return self._details()
         return ("", None) if told is None else (escape(told.text, quote=False), told)
 
-    def _write_fragrance(self) -> None:
-        begin = f"{A}Fragrance."
-        for field, name in PLAIN_FRAGRANCE:
-            fact = self.facts.first(field)
-            if fact is not None:
-                self.draft.put(begin + name, fact.text, fact.origin())
-        for field, name in zip(NOTES, NOTE_FIELDS, strict=True):
-            fact = self.facts.first(field)
-            if fact is not None:
-                self.draft.put(begin + name, self._words(field), fact.origin())
-        for field, name in (("story", "Story"), ("composition", "Composition")):
-            self._write_both(begin + name, field)
-        for language in LANGUAGES:
-            benefits = self.facts.first("benefits", language)
-            if benefits is not None:
-                path = f"{begin}Features{language.upper()}"
-                self.draft.put(path, benefits.items, benefits.origin())
-        if f"{begin}StoryEN" not in self.draft.values:
-            self._story_of_description(begin)
-
-    def _story_of_description(self, begin: str) -> None:
-        fact = self.facts.first("description", "en")
-        if fact is not None and len(sentences(fact.text)) > 2:
-            self.draft.put(f"{begin}StoryEN", fact.text, fact.origin(confidence=WRITTEN))
-
-    def _write_both(self, path: str, field: str) -> None:
-        for language in LANGUAGES:
-            fact = self.facts.first(field, language)
-            if fact is not None:
-                self.draft.put(path + language.upper(), fact.text, fact.origin())
-        pairs: tuple[tuple[str, str, Direction], ...] = (
-            ("EN", "PT", "en-pt"),
-            ("PT", "EN", "pt-en"),
-        )
-        for have, want, direction in pairs:
-            if (text := self.draft.get(path + have)) and not self.draft.get(path + want):
-                translated = self.translated(text, direction)
-                if translated is not None:
-                    self.draft.put(path + want, *translated)
+    def _details(self) -> tuple[str, Fact | None]:
+        """Technical data under labels that are no field, for a device without instructions."""
+        found = [
+            (name, text, source, passage)
+            for source in self.material.sources
+            for name, text, passage in details_of(source)
+            if source.kind != "web" or (passage.place.selector or "").startswith("table")
+        ][:MOST_DETAILS]
+        if not found:
+            return "", None
+        name, text, source, passage = found[0]
+        fact = Fact("details", f"{name}: {text}", found_in(source, passage))
+        return details([(name, text) for name, text, *_ in found]), fact
 
     def _translate_html(self, field: str, language: Spoken) -> None:
         direction: Direction = "en-pt" if language == "en" else "pt-en"
@@ -302,13 +269,6 @@ class Marketing:
             for item in fact.items
         ]
         return [name for name in named if name.upper() in listed]
-
-    def _words(self, field: str) -> tuple[str, ...]:
-        fact = self.facts.first(field)
-        if fact is None:
-            return ()
-        parts = re.split(r"\s*[,;•|/]\s*|\s+(?:and|e|&)\s+", fact.text.rstrip("."))
-        return tuple(part.strip() for part in parts if part.strip())
 
 
 def _headings(language: Spoken) -> tuple[Sequence[str], Sequence[str]]:

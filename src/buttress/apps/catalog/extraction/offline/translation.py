@@ -29,6 +29,8 @@ MEASURED = rf"{NUMBER}{UNIT}|(?<![\w.,])\d+(?:[.,]\d+)+"
 """A measure, or a number with a mark in it."""
 ARTICLE_PT = re.compile(r"^(?:o|a|os|as)\s+", re.IGNORECASE)
 ARTICLE_EN = re.compile(r"^the\s+", re.IGNORECASE)
+NAMELIKE = r"\b[A-Z][a-z]+[A-Z]\w*|\b(?=\d*[A-Za-z])(?=[A-Za-z]*\d)\w+"
+"""Words that are names by their form: AirPro, X200, B12."""
 TAG = re.compile(r"(<[^<>]*>)")
 SIGN = "XQ{}"
 KEPT = 4096
@@ -101,7 +103,7 @@ def translate_title(
     Capitals and a missing article make the engine take words for names, so it gets neither.
     """
     known = [rf"(?<!\w){re.escape(name)}(?!\w)" for name in sorted(names, key=len) if name][::-1]
-    parts = re.split(f"({'|'.join(known)})", title) if known else [title]
+    parts = re.split(f"({'|'.join([*known, NAMELIKE])})", title)
     plain = "".join(part if place % 2 else part.lower() for place, part in enumerate(parts))
     article, answer = ("the ", ARTICLE_PT) if direction == "en-pt" else ("", ARTICLE_EN)
     translated = translate(f"{article}{plain}", direction, translator, names=names)
@@ -137,7 +139,7 @@ def _sentence(
         return sentence
     known = [rf"(?<!\w){re.escape(name)}(?!\w)" for name in sorted(names, key=len) if name][::-1]
     for measures in (MEASURED, rf"{MEASURED}|{NUMBER}"):
-        hidden, signs = _hide(sentence, "|".join([*known, measures]))
+        hidden, signs = _hide(sentence, "|".join([*known, measures, NAMELIKE]))
         if not any(character.isalpha() for character in re.sub(r"XQ\d+", "", hidden)):
             return sentence
         translated = translator(hidden, direction)

@@ -21,6 +21,8 @@ MOST_CLOSING_WORDS = 120
 FEWEST_CLOSING_WORDS = 100
 IN_THE_OPENING = 2
 MOST_ITEMS = 12
+FEWEST_WORDS = 4
+"""Of a sentence that is quoted."""
 
 HEADINGS = {
     "en": ("Key Benefits:", "Active Ingredients:"),
@@ -36,6 +38,9 @@ FUNCTION = re.compile(r"\s?[:–—]\s?|\s-\s")
 FORBIDDEN = re.compile(r"\b(?:revolutionary|must-have|revolucionári[oa]s?)\b\s?", re.IGNORECASE)
 
 Spoken = Literal["en", "pt"]
+LANGUAGES: tuple[Spoken, Spoken] = ("en", "pt")
+WRITTEN = 0.6
+"""How sure what a template wrote is."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ def describe(told: Told) -> Description:
     catchphrase = _clean(told.catchphrase)
     if not catchphrase and told.benefits:
         catchphrase = _clean(told.benefits[0])
+    if not catchphrase and len(said) > 1:
+        catchphrase = min(said, key=_unquotable)
     parts = []
     if opening:
         parts.append(f"<p>{_about(told.name, opening)}</p>")
@@ -89,6 +96,15 @@ def describe(told: Told) -> Description:
     return Description("\n".join(parts), word_count(closing))
 
 
+def details(entries: Sequence[tuple[str, str]]) -> str:
+    """Technical data as a list."""
+    items = (
+        f"<li><strong>{escape(name, quote=False)}</strong>: {escape(text, quote=False)}</li>"
+        for name, text in entries
+    )
+    return f"<ul>{''.join(items)}</ul>"
+
+
 def olfactory(language: Spoken, notes: Sequence[Sequence[str]], application: str) -> str:
     """The notes of a perfume, top to base, and how it is applied."""
     values = [*(", ".join(one) for one in notes), application]
@@ -97,6 +113,10 @@ def olfactory(language: Spoken, notes: Sequence[Sequence[str]], application: str
         for heading, value in zip(NOTE_HEADINGS[language], values, strict=True)
         if value
     )
+
+
+def _unquotable(sentence: str) -> tuple[bool, int]:
+    return word_count(sentence) < FEWEST_WORDS, len(sentence)
 
 
 def _closing(told: Told, rest: Sequence[str]) -> str:
