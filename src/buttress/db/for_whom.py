@@ -3,7 +3,7 @@
 Whose rows, policies read from the settings of `buttress.db.tenancy`. The id is in
 `application_name`: `pg_stat_activity` shows it beside the statement, and the server's log with `%a`
 in log_line_prefix. A comment in the SQL would show it too, and make every statement a new one:
-nothing would be prepared any more. Both travel with BEGIN, in one message, so they cost no round trip.
+nothing would be prepared any more. Both travel with BEGIN, in one message, and cost no round trip.
 """
 
 from __future__ import annotations
