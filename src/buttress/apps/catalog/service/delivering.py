@@ -18,7 +18,7 @@ from buttress.apps.catalog.models import Delivery
 from buttress.apps.catalog.service.exporting import Format, export
 from buttress.apps.catalog.service.sources import person
 from buttress.apps.catalog.settings import CatalogSettings
-from buttress.errors import BadInput, ConfigurationError, NotFound, Unavailable
+from buttress.errors import BadInput, NotFound, Unavailable
 from buttress.exports import MEDIA_TYPES
 
 SECONDS = 30.0
@@ -37,14 +37,13 @@ def targets(settings: CatalogSettings) -> list[str]:
 
 
 def plan(session: Session, target: str, format: Format, products: Sequence[int]) -> Delivery:
-    """A delivery that waits; raises `BadInput` without products, `ConfigurationError` without that
-    destination."""
+    """A delivery that waits; raises `BadInput` without products or that destination."""
     if not products:
         raise BadInput("there is nothing to deliver", hint="Choose products first.")
     if target not in SENDERS:
         raise BadInput(f"nothing is delivered to {target!r}", hint=f"One of {', '.join(SENDERS)}.")
     if target not in targets(CatalogSettings()):
-        raise ConfigurationError(
+        raise BadInput(
             f"this deployment has no {target} to deliver to",
             hint="Set BUTTRESS_CATALOG__FOLDER, BUTTRESS_CATALOG__DROPBOX_TOKEN or "
             "BUTTRESS_CATALOG__WEBHOOK_URL.",
