@@ -162,10 +162,12 @@ def _unit(text: str, match: re.Match[str]) -> tuple[str | None, Decimal]:
     after = UNIT.match(text, match.end())
     if after is None:
         return "", one
+    glued = after.start(1) == match.end()
+    if glued and after[1] == "G":  # a generation of networks, not grams
+        return None, one
     word = folded(after[1]).replace(" ", "")
     if word in UNITS:
         return UNITS[word]
-    glued = after.start(1) == match.end()
     return (None if glued else ""), one
 
 
