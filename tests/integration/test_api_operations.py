@@ -43,10 +43,15 @@ def root(runtime: Runtime) -> Identity:
     return Identity(person.id, person.name, person.role, permissions_of("admin"))
 
 
+@pytest.fixture(scope="module")
+def api(runtime: Runtime) -> TestClient:
+    return TestClient(create_api(runtime), raise_server_exceptions=False)
+
+
 @pytest.fixture
-def client(runtime: Runtime, root: Identity):
+def client(api: TestClient, root: Identity):
     with acting(root):
-        yield TestClient(create_api(runtime), raise_server_exceptions=False)
+        yield api
 
 
 def test_usage_is_told_by_what_is_asked_page_by_page(client):

@@ -52,10 +52,15 @@ def root(runtime: Runtime) -> Identity:
     return Identity(person.id, person.name, "admin", permissions_of("admin"))
 
 
+@pytest.fixture(scope="module")
+def api(runtime: Runtime) -> TestClient:
+    return TestClient(create_api(runtime), raise_server_exceptions=False)
+
+
 @pytest.fixture
-def client(runtime: Runtime, root: Identity):
+def client(api: TestClient, root: Identity):
     with acting(root):
-        yield TestClient(create_api(runtime), raise_server_exceptions=False)
+        yield api
 
 
 def names(client: TestClient, **params: object) -> list[str]:

@@ -30,7 +30,7 @@ def root(runtime: Runtime) -> Identity:
     return Identity(person.id, person.name, person.role, permissions_of("admin"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(runtime: Runtime) -> TestClient:
     return TestClient(create_api(runtime), raise_server_exceptions=False)
 

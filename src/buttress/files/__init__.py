@@ -5,7 +5,7 @@
 """
 
 from buttress.files.archives import ArchiveLimits, check_archive
-from buttress.files.files import Files, for_owner, of_owner
+from buttress.files.files import Files, for_owner
 from buttress.files.names import content_disposition, normalised
 from buttress.files.tables import File
 
@@ -17,5 +17,4 @@ __all__ = [
     "content_disposition",
     "for_owner",
     "normalised",
-    "of_owner",
 ]

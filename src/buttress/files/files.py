@@ -186,12 +186,6 @@ def for_owner(session: Session, id: UUID, owner: UUID) -> File:
     return file
 
 
-def of_owner(session: Session, owner: UUID, *, limit: int = 100) -> list[File]:
-    """The files of a person, the newest first."""
-    chosen = select(File).where(File.owner == owner).order_by(File.created_at.desc(), File.id)
-    return list(session.scalars(chosen.limit(limit)))
-
-
 def lock_content(session: Session, sha256: str) -> None:
     """Be the only one to keep or delete a content until the transaction ends.
 
