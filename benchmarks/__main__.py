@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks import (
     backup,
     cache,
+    catalog,
     dashboards,
     documents,
     failover,
@@ -47,6 +48,7 @@ PARTS: dict[str, Callable[[Servers, bool], list[str]]] = {
     "failover": failover.lines,
     "health": health.lines,
     "documents": documents.lines,
+    "catalog": catalog.lines,
 }
 
 
