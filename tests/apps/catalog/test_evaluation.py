@@ -271,7 +271,7 @@ def test_brazilian_wording_is_seen(text: str):
     "text",
     [
         "A humidade da sua pele", "O ácido hialurónico tem ciência", "A sua pele fica macia.",
-        "Está a hidratar a pele", "Delicado para o estômago da fêmea", "Por sua vez, têm essência.",
+        "Está a hidratar a pele", "Delicado para o estômago da fêmea", "Por sua vez, têm essência.", "Ao lanche, sem panela",
         "Para o seu rosto, em todas as estações", "Tem experiência e eficiência.",
     ],
 )  # fmt: skip

@@ -37,6 +37,14 @@ NOMINATIVE = re.compile(
     re.IGNORECASE,
 )
 
+USUAL_TOO = frozenset(
+    {
+        "a cada dia", "absorvente", "absorventes", "esmalte", "esmaltes", "gilete", "lanche",
+        "lanches", "panela", "panelas", "pele negra", "sabonete íntimo",
+    }
+)  # fmt: skip
+"""What the translator words otherwise and people in Portugal say as well."""
+
 
 @dataclass(frozen=True)
 class Brazilian:
@@ -51,6 +59,7 @@ def brazilian(text: str) -> list[Brazilian]:
     found = {
         written.casefold(): Brazilian(written, european)
         for written, european in brazilian_words(text)
+        if written.casefold() not in USUAL_TOO
     }
     for match in LETTERS.finditer(text):
         opened = match[0].replace("ô", "ó").replace("ê", "é").replace("ü", "u")
