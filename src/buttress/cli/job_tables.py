@@ -12,7 +12,6 @@ from rich.text import Text
 from rich.tree import Tree
 
 from buttress.errors import NotFound
-from buttress.telemetry import without_secrets
 
 if TYPE_CHECKING:
     from buttress.jobs import Jobs, JobStatus, Progress, QueueStatus, StepStatus
@@ -116,6 +115,8 @@ def steps_table(steps: Sequence[StepStatus]) -> Table:
 
 def arguments_table(args: Sequence[Any], kwargs: dict[str, Any], *, values: bool) -> Table:
     """One argument a line: its type, and its value if it may be seen, without what is secret."""
+    from buttress.telemetry import without_secrets
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("argument", "type", *(("value",) if values else ())):
         table.add_column(column)

@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from buttress.cli.context import load_settings, out
-from buttress.telemetry import LogLine, recent_lines
+
+if TYPE_CHECKING:
+    from buttress.telemetry import LogLine
 
 FOLLOW_SECONDS = 0.5
 MOST_AT_ONCE = 10_000
@@ -45,6 +47,8 @@ def logs(
 
     Example: buttress logs --request 0f3ac1d2e4b54f6f8a7b6c5d4e3f2a1b
     """
+    from buttress.telemetry import recent_lines
+
     wanted = matching(level, logger, {"request_id": request, "job_id": job})
     folder = load_settings().home / "logs"
     show = print_json if json else print_line
@@ -75,6 +79,8 @@ def matching(level: Level, logger: str, ids: dict[str, str]) -> Callable[[LogLin
 
 def newer(folder: Path, wanted: Callable[[LogLine], bool], last: LogLine | None) -> list[LogLine]:
     """The lines that came after one, the newest first."""
+    from buttress.telemetry import recent_lines
+
     found = recent_lines(folder, wanted, most=MOST_AT_ONCE).lines
     return found[: found.index(last)] if last in found else found
 
