@@ -36,6 +36,15 @@ class Progress:
         return not self.draft and not self.waiting and not self.working and self.total > 0
 
 
+@dataclass(frozen=True)
+class Cause:
+    """Why some requests failed, what to do about that, and how many they are."""
+
+    problem: str
+    cure: str
+    requests: int
+
+
 def draft(session: Session, name: str) -> Batch:
     """A new, empty batch; raises `BadInput` without a name."""
     if not name.strip():
@@ -44,6 +53,12 @@ def draft(session: Session, name: str) -> Batch:
     session.add(batch)
     session.flush()
     return batch
+
+
+def open_draft(session: Session) -> Batch | None:
+    """The newest draft of who is acting, None when all of theirs were begun."""
+    own = select(Batch).where(Batch.created_by == person(), Batch.executed_at.is_(None))
+    return session.scalars(own.order_by(Batch.id.desc()).limit(1)).first()
 
 
 def batch_of(session: Session, id: int, *, lock: bool = False) -> Batch:
@@ -62,9 +77,11 @@ def request_of(session: Session, id: int, *, lock: bool = False) -> Request:
     return request
 
 
-def newest(session: Session, *, before: int | None = None, limit: int = 50) -> Sequence[Batch]:
+def newest(
+    session: Session, *, before: int | None = None, offset: int = 0, limit: int = 50
+) -> Sequence[Batch]:
     """Batches, the newest first; `before` is the last one of the page before."""
-    chosen = select(Batch).order_by(Batch.id.desc()).limit(limit)
+    chosen = select(Batch).order_by(Batch.id.desc()).limit(limit).offset(offset)
     return session.scalars(chosen if before is None else chosen.where(Batch.id < before)).all()
 
 
@@ -74,6 +91,7 @@ def requests(
     *,
     state: str | None = None,
     after: int | None = None,
+    offset: int = 0,
     limit: int = 100,
 ) -> Sequence[Request]:
     """Requests of a batch in their order; `after` is the position of the last one before."""
@@ -82,6 +100,7 @@ def requests(
         .where(Request.batch_id == batch_id)
         .order_by(Request.position)
         .limit(limit)
+        .offset(offset)
         .options(selectinload(Request.sources).selectinload(RequestSource.source))
     )
     if state is not None:
@@ -102,6 +121,30 @@ def progress(session: Session, batch_ids: Sequence[int]) -> dict[int, Progress]:
     for batch_id, state, number in counted:
         states[batch_id][state] = number
     return {id: Progress(**found) for id, found in states.items()}
+
+
+def made(session: Session, batch_id: int) -> Sequence[int]:
+    """The products of a batch."""
+    chosen = select(Request.product_id).where(
+        Request.batch_id == batch_id, Request.product_id.is_not(None), Request.state == "done"
+    )
+    return [id for id in session.scalars(chosen.order_by(Request.position)) if id is not None]
+
+
+def causes(session: Session, batch_id: int, *, limit: int = 10) -> list[Cause]:
+    """Why requests of a batch failed, the most frequent causes first."""
+    number = func.count()
+    chosen = (
+        select(Request.problem, Request.cure, number)
+        .where(Request.batch_id == batch_id, Request.state == "failed")
+        .group_by(Request.problem, Request.cure)
+        .order_by(number.desc(), Request.problem)
+        .limit(limit)
+    )
+    return [
+        Cause(problem or "it failed", cure or "", requests)
+        for problem, cure, requests in session.execute(chosen)
+    ]
 
 
 def add(session: Session, batch_id: int, new: NewRequest) -> Request:

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session, selectinload, undefer
 
 from buttress.access import current
 from buttress.apps.catalog.models import (
+    BY_PERSON,
+    DAILY,
     Correction,
     Evaluation,
     Extraction,
@@ -59,6 +61,24 @@ class Whole:
     """All of them, the newest first."""
 
 
+@dataclass(frozen=True)
+class Choices:
+    """What products can be narrowed to."""
+
+    models: Sequence[str]
+    people: Sequence[str]
+
+
+def choices(session: Session) -> Choices:
+    """Who has extracted and who had it done, out of roll-ups that stay small."""
+
+    def told(column: str, view: str) -> list[str]:
+        query = f"SELECT DISTINCT {column} FROM {view} WHERE {column} <> '' ORDER BY 1"
+        return list(session.scalars(text(query)))
+
+    return Choices(told("model", DAILY.name), told("person_name", BY_PERSON.name))
+
+
 def badge_of(overall: float | None) -> Badge:
     """How a score is called."""
     if overall is None:
@@ -72,16 +92,18 @@ def listed(
     *,
     order: Order = "newest",
     after: Product | None = None,
+    offset: int = 0,
     limit: int = 50,
 ) -> Sequence[Product]:
-    """Products in that order; `after` is the last one of the page before."""
+    """Products in that order, without the first `offset`; `after` is the last one of the page
+    before, which is quicker far down the list."""
     column, descending = {
         "newest": (Product.created_at, True),
         "oldest": (Product.created_at, False),
         "best": (func.coalesce(Product.overall, 0), True),
         "worst": (func.coalesce(Product.overall, 9), False),
     }[order]
-    chosen = filtered(select(Product), wanted or Filter()).limit(limit)
+    chosen = filtered(select(Product), wanted or Filter()).limit(limit).offset(offset)
     place = tuple_(column, Product.id)
     if after is not None:
         last = (

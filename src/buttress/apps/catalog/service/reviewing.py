@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, and_, delete, select
+from sqlalchemy import ColumnElement, and_, delete, or_, select
 from sqlalchemy.orm import Session
 
 from buttress.access import Identity, current
@@ -38,8 +38,13 @@ def claim(session: Session, product_id: int) -> Claim:
     return _claimed(session, product)
 
 
-def claim_next(session: Session, *, second: bool = False) -> Product | None:
-    """Claim the first product of the queue; of two people who ask at once each gets another."""
+def claim_next(
+    session: Session, *, second: bool = False, other_than: int | None = None
+) -> Product | None:
+    """Claim the first product of the queue; of two people who ask at once each gets another.
+
+    With `other_than` the first one behind that product, which is skipped.
+    """
     chosen = (
         select(Product)
         .where(_free(), _waits(second))
@@ -47,6 +52,10 @@ def claim_next(session: Session, *, second: bool = False) -> Product | None:
         .limit(1)
         .with_for_update(skip_locked=True)
     )
+    skipped = None if other_than is None else session.get(Product, other_than)
+    if skipped is not None:
+        behind = and_(Product.doubt == skipped.doubt, Product.id > skipped.id)
+        chosen = chosen.where(or_(Product.doubt < skipped.doubt, behind))
     product = session.scalars(chosen).first()
     if product is not None:
         _claimed(session, product)

@@ -1,0 +1,73 @@
+"""Changing one field of a product."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from buttress.apps.catalog.pages.labels import (
+    CODES,
+    CUSTOMS,
+    HTML,
+    LISTS,
+    NUMBERS,
+    name_in,
+    title_of,
+    value_text,
+)
+from buttress.apps.catalog.pages.ways import explained
+from buttress.apps.catalog.service import products
+from buttress.ui.current import page_session
+
+LONG = {"Ingredients", "StoryEN", "StoryPT", "CompositionEN", "CompositionPT"}
+
+
+def edit(product_id: int, path: str, value: Any, version: object) -> None:
+    """A form with one field; saving it keeps both values.
+
+    `version` is of the product as it was shown: after a change the form begins with what is new.
+    """
+    with st.form(f"edit-{product_id}-{path}-{version}", border=False):
+        entered = field(path, value)
+        saved = st.form_submit_button("Save the correction", icon=":material/save:")
+    if not saved:
+        return
+    with explained():
+        with page_session() as session:
+            products.correct(session, product_id, path, entered)
+        st.toast(f"{title_of(path)} is corrected.")
+        st.rerun()
+
+
+def field(path: str, value: Any) -> Any:
+    """The control that fits a field; gives its JSON value."""
+    name, title = name_in(path), f"{title_of(path)}, corrected"
+    if name in CODES:
+        return st.selectbox(
+            title,
+            [None, *CODES[name]],
+            index=_place(value, CODES[name]),
+            format_func=lambda code: "none" if code is None else value_text(path, code),
+        )
+    if name == "HSCode":
+        return st.selectbox(
+            title,
+            ["", *CUSTOMS],
+            index=_place(value, CUSTOMS),
+            format_func=lambda code: value_text(path, code) or "none",
+        )
+    if name in LISTS:
+        lines = st.text_area(title, "\n".join(map(str, value or ())), help="One on each line.")
+        return [line.strip() for line in (lines or "").splitlines() if line.strip()]
+    if name in NUMBERS:
+        # As text: a number field would round what stands in the document.
+        written = st.text_input(title, value_text(path, value), help="Empty when it is unknown.")
+        return written.strip() or None if written else None
+    if name in HTML or name in LONG:
+        return st.text_area(title, str(value or ""), height=260)
+    return st.text_input(title, str("" if value is None else value))
+
+
+def _place(value: Any, codes: Any) -> int:
+    return list(codes).index(value) + 1 if value in codes else 0
