@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from statistics import median
 
 from buttress.documents.parts import Box, Line, Word
 
@@ -40,9 +39,3 @@ def around(words: Iterable[Word | Line]) -> Box:
         max(box.right for box in boxes),
         max(box.bottom for box in boxes),
     )
-
-
-def usual_height(lines: Iterable[Line]) -> float:
-    """The middle one of the heights of lines, in points; 10 without lines."""
-    heights = [line.box.height for line in lines]
-    return median(heights) if heights else 10.0

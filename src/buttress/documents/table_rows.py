@@ -38,7 +38,6 @@ class Section:
     page: int
     bands: Bands
     lines: list[Line]
-    after_header: bool
     rows: list[Row] = field(default_factory=list)
     unread: list[Line] = field(default_factory=list)
     _splits: dict[int, Split] = field(default_factory=dict)

@@ -117,51 +117,49 @@ def _sections(
     document: PdfDocument, finder: HeaderFinder, headers: Counter[int]
 ) -> tuple[list[Section], list[tuple[int, Line]]]:
     """The pages' lines by the header they follow, and the lines that follow none."""
-    parts: list[tuple[PageText, Header, list[Line], bool]] = []
+    parts: list[tuple[PageText, Header, list[Line]]] = []
     unread: list[tuple[int, Line]] = []
     current: Header | None = None
     for page in document.pages:
         rest: list[Line] = []
-        fresh, index = False, 0
+        index = 0
         while index < len(page.lines):
             header = finder.at(page.lines, index)
             if header is None:
                 rest.append(page.lines[index])
                 index += 1
                 continue
-            _close(parts, unread, page, current, rest, fresh)
-            rest, current, fresh = [], header, True
+            _close(parts, unread, page, current, rest)
+            rest, current = [], header
             headers[page.number] += header.lines
             index += header.lines
-        _close(parts, unread, page, current, rest, fresh)
+        _close(parts, unread, page, current, rest)
     bands = _bands(parts)
     return [
-        Section(page.number, bands[header.layout], lines, fresh)
-        for page, header, lines, fresh in parts
+        Section(page.number, bands[header.layout], lines) for page, header, lines in parts
     ], unread
 
 
 def _close(
-    parts: list[tuple[PageText, Header, list[Line], bool]],
+    parts: list[tuple[PageText, Header, list[Line]]],
     unread: list[tuple[int, Line]],
     page: PageText,
     header: Header | None,
     lines: list[Line],
-    fresh: bool,
 ) -> None:
     if header is None:
         unread += [(page.number, line) for line in lines]
     elif lines:
-        parts.append((page, header, lines, fresh))
+        parts.append((page, header, lines))
 
 
 def _bands(
-    parts: Iterable[tuple[PageText, Header, list[Line], bool]],
+    parts: Iterable[tuple[PageText, Header, list[Line]]],
 ) -> dict[object, Bands]:
     """One for each layout, from the lines of all pages that have it."""
     headers: dict[object, Header] = {}
     lines: dict[object, list[Line]] = {}
-    for _, header, some, _ in parts:
+    for _, header, some in parts:
         headers.setdefault(header.layout, header)
         lines.setdefault(header.layout, []).extend(some)
     return {layout: Bands(header, lines[layout]) for layout, header in headers.items()}
