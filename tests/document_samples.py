@@ -25,7 +25,35 @@ COLUMNS = [
 HEAD = ["Code", "Description", "Qty", "Unit price", "Cost", "Margin EUR", "Margin %"]
 TWO_LINES = ["Item\ncode", "Product", "Units\nsold", "Unit\nprice", "Unit\ncost", "Margin\nEUR",
              "Margin\nin %"]  # fmt: skip
-WORDS = ["hydrating", "serum", "with", "hyaluronic", "acid", "gentle", "cleansing", "foam", "for", "sensitive", "skin", "night", "repair", "cream", "SPF", "50", "mineral", "body", "lotion", "almond", "oil", "refill", "pack", "limited", "edition", "30", "ml"]
+WORDS = [
+    "hydrating",
+    "serum",
+    "with",
+    "hyaluronic",
+    "acid",
+    "gentle",
+    "cleansing",
+    "foam",
+    "for",
+    "sensitive",
+    "skin",
+    "night",
+    "repair",
+    "cream",
+    "SPF",
+    "50",
+    "mineral",
+    "body",
+    "lotion",
+    "almond",
+    "oil",
+    "refill",
+    "pack",
+    "limited",
+    "edition",
+    "30",
+    "ml",
+]
 
 
 @dataclass(frozen=True)
