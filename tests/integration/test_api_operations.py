@@ -86,6 +86,7 @@ def test_a_span_that_makes_no_sense_is_told(client, query):
     assert client.get(f"/api/v1/usage/export?{query}").status_code == 422
 
 
+@pytest.mark.slow
 def test_backups_are_listed_and_made_by_a_worker(runtime, client):
     made = [runtime.backup.create(f"test {number}") for number in range(2)]
     first = client.get("/api/v1/backups?limit=1").json()
