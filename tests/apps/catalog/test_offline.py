@@ -434,3 +434,13 @@ def test_a_size_that_is_no_capacity_is_a_variant():
 
     told = [(one.variant_type, one.variant_value) for one in found.product.catalog_b.variants]
     assert told == [("size", "M"), ("size", "L")]
+
+
+def test_what_one_row_leaves_out_is_not_taken_from_another():
+    rows = [["EAN", "Name", "Peso (g)"], [EAN, "Calm Cream", 182], [OTHER_EAN, "Calm Cream", None]]
+    sheet = read_workbook(workbook(rows), name="p.xlsx").sheets[0]
+    source = sheet_source("1", "p", sheet, header=0)
+
+    found = extract(Material((source,)), ProductType.VARIANTS, translator=no_translator)
+
+    assert [one.weight for one in found.product.catalog_b.variants] == [182, None]
