@@ -11,7 +11,9 @@ from buttress.errors import Unavailable
 from buttress.health.parts import LABELS
 from buttress.ui.current import current_runtime
 
-EVERY = "3s"
+EVERY = "4s"
+BADGE_EVERY = "15s"
+"""Seldom: the banner tells first, and the page anew after a loss draws the badge anew."""
 LOST = "connection-lost"
 """Set while the last look of this visitor's session found no database."""
 
@@ -53,7 +55,7 @@ def watch() -> None:
         st.session_state[LOST] = True
 
 
-@st.fragment(run_every=EVERY)
+@st.fragment(run_every=BADGE_EVERY)
 def badge() -> None:
     """One line at the foot of the navigation: which database, and does it answer?"""
     database = health.database(current_runtime())

@@ -67,7 +67,7 @@ def who() -> Identity:
 def foot(identity: Identity) -> None:
     """Below the navigation: is the database there, and as whom does one act?"""
     connection.badge()
-    st.caption(f"{plain(identity.name)}, {identity.role} · Buttress {connection.release()}")
+    st.caption(f"{plain(identity.name)}, {identity.role}  \nButtress {connection.release()}")
 
 
 def sections(identity: Identity) -> dict[str, list[st.Page]]:
