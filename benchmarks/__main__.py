@@ -27,6 +27,8 @@ from benchmarks import (
     monitor,
     move,
     pool,
+    tenancy,
+    web,
 )
 from buttress.db.embedded import Servers, start_servers
 
@@ -47,8 +49,10 @@ PARTS: dict[str, Callable[[Servers, bool], list[str]]] = {
     "backup": backup.lines,
     "failover": failover.lines,
     "health": health.lines,
+    "web": web.lines,
     "documents": documents.lines,
     "catalog": catalog.lines,
+    "tenancy": tenancy.lines,
 }
 
 
