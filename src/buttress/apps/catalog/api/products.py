@@ -16,7 +16,7 @@ from buttress.apps.catalog import app
 from buttress.apps.catalog.api.documents import Id
 from buttress.apps.catalog.models import Product
 from buttress.apps.catalog.products import ProductType
-from buttress.apps.catalog.service import products
+from buttress.apps.catalog.service import adopting, products
 
 
 class ProductOut(BaseModel):
@@ -178,3 +178,21 @@ def correct(product_id: Id, new: NewValue, session: SessionDep) -> ProductOut:
 def delete(product_id: Id, session: SessionDep) -> None:
     """Delete a product with its history."""
     products.delete(session, product_id)
+
+
+class AdoptedOut(BaseModel):
+    """What was taken over from an older tool; `left` names rows that were not, and why."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    products: int
+    evaluations: int
+    feedback: int
+    already: int
+    left: list[str]
+
+
+@app.api.post("/adoption", status=200, needs="data.import")
+def adopt(session: SessionDep) -> AdoptedOut:
+    """Make products of an older tool's tables that `buttress move` has brought in."""
+    return AdoptedOut.model_validate(adopting.adopt(session))

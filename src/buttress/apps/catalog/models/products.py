@@ -66,6 +66,8 @@ class Extraction(Base):
         ForeignKey("catalog_request.id", ondelete="SET NULL"), unique=True
     )
     """Unique: a request that is carried out twice makes one extraction."""
+    adopted_from: Mapped[str | None] = mapped_column(unique=True)
+    """The row of an older tool's table it was taken over from, like `evaluations 17`."""
     scope: Mapped[str]
     model: Mapped[str]
     temperature: Mapped[Decimal] = mapped_column(Numeric(3, 2))

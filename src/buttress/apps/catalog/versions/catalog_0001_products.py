@@ -336,6 +336,7 @@ def upgrade() -> None:
         sa.Column("id", KEY, sa.Identity(always=False), nullable=False),
         sa.Column("product_id", KEY, nullable=False),
         sa.Column("request_id", KEY, nullable=True),
+        sa.Column("adopted_from", sa.Text(), nullable=True),
         sa.Column("scope", sa.Text(), nullable=False),
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("temperature", sa.Numeric(precision=3, scale=2), nullable=False),
@@ -362,6 +363,7 @@ def upgrade() -> None:
             ondelete="SET NULL",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_catalog_extraction")),
+        sa.UniqueConstraint("adopted_from", name=op.f("uq_catalog_extraction_adopted_from")),
         sa.UniqueConstraint("request_id", name=op.f("uq_catalog_extraction_request_id")),
     )
     op.create_index(op.f("ix_catalog_extraction_created_at"), "catalog_extraction", ["created_at"])
