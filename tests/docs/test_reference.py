@@ -13,7 +13,9 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
 
 
-@pytest.mark.parametrize("name", ["commands.md", "settings.md", "errors.md", "checks.md", "metrics.md"])
+@pytest.mark.parametrize(
+    "name", ["commands.md", "settings.md", "errors.md", "checks.md", "metrics.md"]
+)
 def test_the_printed_reference_is_fresh(name: str) -> None:
     assert (REFERENCE / name).read_text(encoding="utf-8") == pages()[name], "run `make docs`"
 

@@ -111,7 +111,9 @@ def test_a_problem_tells_the_id_of_its_answer_also_to_strangers(observed) -> Non
 
 
 def test_a_socket_is_told_its_id_and_counted_while_it_is_open(client, observed) -> None:
-    with client.websocket_connect("ws://localhost/_stcore/stream", headers={"origin": SITE}) as socket:
+    with client.websocket_connect(
+        "ws://localhost/_stcore/stream", headers={"origin": SITE}
+    ) as socket:
         told = socket.receive_text()
         assert "buttress_websockets_open 1.0" in page([observed])
         assert (b"x-request-id", told.encode()) in socket.extra_headers
