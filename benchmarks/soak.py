@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from playwright.sync_api import Error as BrowserError
-from playwright.sync_api import Page, StorageState, sync_playwright
+from playwright.sync_api import Page, StorageState, StorageStateCookie, sync_playwright
 
 from buttress.access import Origin, people, signing_in
 from buttress.db.database import Database
@@ -98,11 +98,11 @@ def signed_in(deployment: Deployment) -> list[StorageState]:
                 role = "admin" if number % 2 else "analyst"
                 person = people.create(session, f"soak{number}@example.com", role)
                 secret = signing_in.begin(session, person, Origin(), how="soak")
-            cookie = {
+            cookie: StorageStateCookie = {
                 "name": "buttress", "value": secret, "domain": host, "path": "/", "expires": -1,
                 "httpOnly": True, "secure": False, "sameSite": "Lax",
             }  # fmt: skip
-            states.append({"cookies": [cookie], "origins": []})  # type: ignore[typeddict-item]
+            states.append({"cookies": [cookie], "origins": []})
     return states
 
 
