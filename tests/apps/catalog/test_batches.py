@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 import xlsxwriter
+from catalog_documents import datasheet
 from sqlalchemy import func, select
 
 from buttress.access import Identity
@@ -25,7 +26,6 @@ from buttress.apps.catalog.service.batches import Progress
 from buttress.errors import BadInput, Conflict
 from buttress.jobs import background
 from buttress.runtime import Runtime
-from catalog_documents import datasheet
 
 pytestmark = pytest.mark.usefixtures("as_ana")
 PATIENCE_SECONDS = 120
@@ -156,6 +156,23 @@ def test_a_batch_is_begun_once_and_not_empty(runtime: Runtime) -> None:
         batches.begin(session, batch_id)
     with runtime.session() as session, pytest.raises(Conflict, match="begun"):
         batches.begin(session, batch_id)
+
+
+def test_a_request_whose_job_was_cancelled_does_not_wait_for_ever(runtime: Runtime) -> None:
+    batch_id = rows_of(runtime, 2)
+    with runtime.session() as session:
+        batch = jobs.execute(session, runtime.jobs, batch_id)
+        job_id = batch.job_id
+    assert job_id is not None
+    runtime.jobs.cancel(job_id, children=True)
+    with runtime.session() as session:
+        assert batches.settle(session, runtime.jobs) >= 2
+        progress = batches.progress(session, [batch_id])[batch_id]
+        (first, _) = batches.requests(session, batch_id)
+        problem = first.problem or ""
+
+    assert progress == Progress(failed=2)
+    assert "cancelled" in problem
 
 
 @pytest.mark.slow

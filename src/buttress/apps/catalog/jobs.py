@@ -72,6 +72,18 @@ def experiment(experiment_id: int) -> int:
     return done
 
 
+@app.job(schedule="*/5 * * * *")
+def settle() -> int:
+    """Fail requests whose job ended without them, so that no batch waits for ever."""
+    return settle_requests()
+
+
+@app.step(transaction=True)
+def settle_requests(session: Session) -> int:
+    """How many there were."""
+    return batches.settle(session, current_runtime().jobs)
+
+
 def execute(session: Session, jobs: Jobs, batch_id: int) -> Batch:
     """Carry out a draft: its job exists if and only if the session commits."""
     return _enqueued(session, jobs, batch_id, batches.begin(session, batch_id))

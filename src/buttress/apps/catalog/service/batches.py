@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, selectinload
@@ -13,6 +14,9 @@ from buttress.apps.catalog.models.prompts import Prompt
 from buttress.apps.catalog.schemas import Again, Chosen, Engine, ManyPages, ManyRows, NewRequest
 from buttress.apps.catalog.service.sources import expect_page, person, source_of
 from buttress.errors import BadInput, Conflict, NotFound
+from buttress.jobs import Jobs
+
+SETTLED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -255,11 +259,43 @@ def retry_failed(session: Session, batch_id: int) -> list[int]:
     return found
 
 
+def settle(session: Session, jobs: Jobs) -> int:
+    """Fail requests whose job has ended without them: cancelled, given up, or refused because the
+    person may no longer do it. Gives how many; `retry_failed` does them again."""
+    open_requests = session.execute(
+        select(Request.id, func.coalesce(Request.job_id, Batch.job_id))
+        .join(Batch)
+        .where(Request.state.in_(("waiting", "working")))
+        .limit(SETTLED_AT_ONCE)
+    ).all()
+    lost = 0
+    for id, job_id in open_requests:
+        try:
+            status = jobs.show(job_id) if job_id else None
+        except NotFound:
+            status = None
+        if status is not None and (status.ended_at is None or status.state == "done"):
+            continue  # a job that is done has written its state, or is just about to
+        request = request_of(session, id, lock=True)
+        if request.state in ("waiting", "working") and request.job_id in (None, job_id):
+            request.state, request.ended_at = "failed", datetime.now(UTC)
+            request.problem = (
+                "its job is gone"
+                if status is None
+                else status.error or f"its job was {status.state}"
+            )
+            request.cure = "Retry what failed."
+            lost += 1
+    return lost
+
+
 def _wait(session: Session, batch_id: int, state: str) -> list[int]:
     changed = session.scalars(
         update(Request)
         .where(Request.batch_id == batch_id, Request.state == state)
-        .values(state="waiting", problem=None, cure=None, started_at=None, ended_at=None)
+        .values(
+            state="waiting", job_id=None, problem=None, cure=None, started_at=None, ended_at=None
+        )
         .returning(Request.id)
         .execution_options(synchronize_session=False)
     )
