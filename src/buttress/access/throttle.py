@@ -64,6 +64,8 @@ def count(session: Session, counted: Mapping[str, int]) -> None:
         )
         # The row is held until the commit: tries at the same moment come one after the other.
         row = session.scalars(select(Throttle).where(Throttle.key == key).with_for_update()).one()
+        # Read once the row is held: whoever came before at the same moment is no wait.
+        now = datetime.now(UTC)
         if now - row.last_at > FORGOTTEN_AFTER:
             row.failures = 0
         wait = (row.last_at + delay(row.failures, free) - now).total_seconds()
