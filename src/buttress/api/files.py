@@ -23,6 +23,7 @@ from buttress.api.permission import needs
 from buttress.api.route import Claim, StrictRoute, claims_itself
 from buttress.api.session import SessionDep
 from buttress.api.types import Page, Text
+from buttress.errors import Conflict
 from buttress.files import File, Files, content_disposition, for_owner
 from buttress.runtime import Runtime
 
@@ -113,9 +114,12 @@ def download(file_id: UUID, request: Request, session: SessionDep) -> Response:
 
 @router.delete("/files/{file_id}", status_code=204, dependencies=[needs("files.write")])
 def delete_file(file_id: UUID, request: Request, session: SessionDep) -> None:
-    """Delete one of one's own files."""
+    """Delete one of one's own files; those of an app are deleted there."""
     runtime: Runtime = request.app.state.runtime
-    runtime.files.delete(session, for_owner(session, file_id, require("files.write").person))
+    file = for_owner(session, file_id, require("files.write").person)
+    if file.app != "api":
+        raise Conflict(f"{file.name} belongs to {file.app}", hint="Delete there what needs it.")
+    runtime.files.delete(session, file)
 
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")

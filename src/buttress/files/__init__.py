@@ -5,12 +5,13 @@
 """
 
 from buttress.files.archives import ArchiveLimits, check_archive
-from buttress.files.files import Files, for_owner
+from buttress.files.files import Content, Files, for_owner
 from buttress.files.names import content_disposition, normalised
 from buttress.files.tables import File
 
 __all__ = [
     "ArchiveLimits",
+    "Content",
     "File",
     "Files",
     "check_archive",

@@ -6,8 +6,9 @@ import logging
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, event, func, select, text
@@ -28,6 +29,23 @@ log = logging.getLogger(__name__)
 ARCHIVES = (ZIP, XLSX, DOCX, PPTX)
 SWEPT = "buttress.files"
 """Where a session remembers which contents to look at when its transaction has ended."""
+
+
+class Stored(Protocol):
+    """What has a content: a `File`, or `Content`."""
+
+    @property
+    def sha256(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Content:
+    """A content by its digest, for an app that shares what one person has uploaded with others.
+
+    Keep the upload too: without one the content goes.
+    """
+
+    sha256: str
 
 
 class Files:
@@ -107,7 +125,7 @@ class Files:
         return file
 
     @contextmanager
-    def open(self, file: File) -> Iterator[IO[bytes]]:
+    def open(self, file: Stored) -> Iterator[IO[bytes]]:
         """The content as a file of one's own, checked against its digest; raises `Unavailable`."""
         with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as opened:
             for block in self.blocks(file):
@@ -115,11 +133,11 @@ class Files:
             opened.seek(0)
             yield opened
 
-    def blocks(self, file: File) -> Iterator[bytes]:
+    def blocks(self, file: Stored) -> Iterator[bytes]:
         """The content in blocks; the last one comes before a damage is found and raised."""
         return self._contents.blocks(file.sha256)
 
-    def read(self, file: File) -> bytes:
+    def read(self, file: Stored) -> bytes:
         """The content of a small file as a whole."""
         return b"".join(self.blocks(file))
 

@@ -73,7 +73,9 @@ def documents(
 def take_document(new: NewDocument, session: SessionDep, runtime: RuntimeDep) -> DocumentOut:
     """Take in one of one's own files: a PDF, XLSX, XLS, ODS, CSV or TSV."""
     file = for_owner(session, new.file_id, require("data.import").person)
-    return DocumentOut.model_validate(sources.take_file(session, runtime.files, file))
+    # An upload of its own, so that deleting the first one takes nothing from the catalog.
+    taken = sources.take(session, runtime.files, runtime.files.blocks(file), file.name)
+    return DocumentOut.model_validate(taken)
 
 
 @app.api.get("/documents/{document_id}")

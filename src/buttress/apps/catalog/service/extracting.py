@@ -30,7 +30,7 @@ from buttress.apps.catalog.reading import hint_source, page_source, pdf_source, 
 from buttress.apps.catalog.service import engines, fetching
 from buttress.apps.catalog.service.batches import request_of
 from buttress.apps.catalog.service.products import describe, product_of
-from buttress.apps.catalog.service.sources import file_of
+from buttress.apps.catalog.service.sources import content_of
 from buttress.apps.catalog.settings import CatalogSettings
 from buttress.documents import propose_header, read_page, read_pdf, read_workbook
 from buttress.errors import NotFound
@@ -151,13 +151,9 @@ def work_of(session: Session, runtime: Runtime, request_id: int) -> Work:
         raise NotFound(f"there is no request {request_id}", hint="It may have been deleted.")
     parts = []
     for chosen in request.sources:
-        file = file_of(session, chosen.source)
-        parts.append(
-            Part(
-                chosen.source_id, chosen.source.kind, file.name, chosen.source.url,
-                runtime.files.read(file), chosen.chosen,
-            )
-        )  # fmt: skip
+        source = chosen.source
+        content = content_of(runtime.files, source)
+        parts.append(Part(source.id, source.kind, source.name, source.url, content, chosen.chosen))
     before = None
     if request.scope == "hs-code" and request.product_id is not None:
         product = product_of(session, request.product_id)

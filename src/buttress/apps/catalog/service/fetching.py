@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import select
 
 from buttress.apps.catalog.models import RequestSource, Source
-from buttress.apps.catalog.service.sources import HTML
+from buttress.apps.catalog.service.sources import HTML, person
 from buttress.apps.catalog.settings import CatalogSettings
 from buttress.fetch import fetch
 from buttress.runtime import Runtime
@@ -57,6 +57,6 @@ def _fetch(runtime: Runtime, source_id: int, url: str) -> None:
             io.BytesIO(page.content),
             name=f"{urlsplit(page.final_url).hostname}.html",
             app="catalog",
-            owner=source.created_by,
+            owner=person(),
         )
         source.file_id, source.sha256, source.url = file.id, file.sha256, page.final_url

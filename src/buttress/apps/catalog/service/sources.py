@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from buttress.apps.catalog.models import Source
 from buttress.apps.catalog.models.sources import KINDS
 from buttress.documents import Workbook, preview, propose_header, read_pdf, read_workbook
 from buttress.errors import BadInput, NotFound
-from buttress.files import File, Files
+from buttress.files import Content, File, Files
 from buttress.files.contents import Readable
 
 PDF = "application/pdf"
@@ -30,7 +30,7 @@ HTML = "text/html"
 LONGEST_URL = 2000
 
 
-def take(session: Session, files: Files, stream: Readable, name: str) -> Source:
+def take(session: Session, files: Files, stream: Readable | Iterable[bytes], name: str) -> Source:
     """Keep an uploaded document and look into it.
 
     Raises
@@ -45,16 +45,6 @@ def take(session: Session, files: Files, stream: Readable, name: str) -> Source:
     file = files.put(
         session, stream, name=name, app="catalog", owner=person(), allowed=(PDF, *SHEETS)
     )
-    return take_file(session, files, file)
-
-
-def take_file(session: Session, files: Files, file: File) -> Source:
-    """The same with a file that was uploaded before; the person must have been asked for it."""
-    if file.media_type not in (PDF, *SHEETS):
-        raise BadInput(
-            f"{file.name} is {file.media_type}, neither a PDF nor a sheet",
-            hint="Upload a PDF, XLSX, XLS, ODS, CSV or TSV.",
-        )
     content = files.read(file)
     if file.media_type == PDF:
         document = read_pdf(content)
@@ -109,12 +99,14 @@ def newest(
     return session.scalars(chosen).all()
 
 
-def file_of(session: Session, source: Source) -> File:
-    """The content of a document; raises `NotFound` while a page has not been fetched."""
-    file = None if source.file_id is None else session.get(File, source.file_id)
-    if file is None:
-        raise NotFound(f"document {source.id} has no content", hint="Upload or fetch it again.")
-    return file
+def content_of(files: Files, source: Source) -> bytes:
+    """What a document holds, whoever uploaded it: documents are the team's.
+
+    Raises `NotFound` while a page of the web has not been fetched.
+    """
+    if source.sha256 is None:
+        raise NotFound(f"document {source.id} has no content", hint="Fetch it first.")
+    return files.read(Content(source.sha256))
 
 
 def page_image(session: Session, files: Files, source_id: int, page: int, scale: float) -> bytes:
@@ -122,7 +114,7 @@ def page_image(session: Session, files: Files, source_id: int, page: int, scale:
     source = source_of(session, source_id)
     if source.kind != "pdf" or not 1 <= page <= int(source.outline["pages"]):
         raise NotFound(f"document {source_id} has no page {page}")
-    return preview(files.read(file_of(session, source)), page, scale=scale)
+    return preview(content_of(files, source), page, scale=scale)
 
 
 def sheet_rows(session: Session, files: Files, source_id: int, sheet: str) -> list[list[Any]]:
@@ -130,8 +122,7 @@ def sheet_rows(session: Session, files: Files, source_id: int, sheet: str) -> li
     source = source_of(session, source_id)
     if source.kind != "sheet":
         raise NotFound(f"document {source_id} has no sheets")
-    file = file_of(session, source)
-    workbook = read_workbook(files.read(file), name=file.name)
+    workbook = read_workbook(content_of(files, source), name=source.name)
     for found in workbook.sheets:
         if found.name == sheet:
             return [list(row) for row in found.rows]
