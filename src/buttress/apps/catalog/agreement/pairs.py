@@ -67,8 +67,8 @@ class Pairs:
 
     @property
     def difference(self) -> Floats:
-        """Machine minus human, of each different pair."""
-        return self.machine - self.human
+        """Machine minus human, of each different pair; equal ones are equal to the last bit."""
+        return np.round(self.machine - self.human, 9)
 
     def grades(self) -> Pairs:
         """The same on whole grades, halves upwards."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from buttress.apps.catalog.agreement import (
@@ -21,11 +20,12 @@ from buttress.apps.catalog.agreement import (
     agreement_by,
     coverage,
     drift,
-    icc_of_ratings,
+    icc,
 )
 from buttress.apps.catalog.agreement.outcome import Estimate
 from buttress.apps.catalog.dashboard.window import Window
-from buttress.apps.catalog.models import Evaluation, Feedback
+from buttress.apps.catalog.models import DAILY, Evaluation, Feedback
+from buttress.cache import cached
 from buttress.errors import BadInput
 
 Metric = Literal["overall", "structure", "content", "translation"]
@@ -46,9 +46,10 @@ class Discrepancy(msgspec.Struct, frozen=True):
     note: str
 
 
+@cached("catalog agreement", tags=[Evaluation, Feedback])
 def counted(
     session: Session, window: Window, metric: Metric, group: Group | None = None
-) -> Sequence[tuple[str, float, float, int]]:
+) -> list[tuple[str, float, float, int]]:
     """Each different pair of scores with how often it occurs: by group, machine's, person's, times.
 
     Figures of a hundred thousand pairs need no more than these few hundred rows.
@@ -68,58 +69,91 @@ def counted(
 def overall_agreement(session: Session, window: Window, metric: Metric = "overall") -> Agreement:
     """All figures of the window, with coverage."""
     found = counted(session, window, metric)
-    pairs = Pairs.of(
-        [row[1] for row in found], [row[2] for row in found], [row[3] for row in found]
-    )
-    evaluated = session.scalar(_within(select(func.count(Evaluation.id)), window)) or 0
-    rated = session.scalar(
+    return _agreement(tuple(found), *rated(session, window))
+
+
+@cached("catalog coverage", tags=[Evaluation, Feedback])
+def rated(session: Session, window: Window) -> tuple[int, int]:
+    """How many evaluations somebody has rated, of how many."""
+    covered = session.scalar(
         _within(
+            # Of two ratings of one evaluation the second covers nothing new.
             select(func.count(Evaluation.id.distinct())).join(
                 Feedback, Feedback.evaluation_id == Evaluation.id
             ),
             window,
         )
     )
-    # Of two ratings of one evaluation the second covers nothing new.
-    return replace(agreement(pairs), coverage=coverage(rated or 0, evaluated))
+    evaluated = session.scalar(
+        text(f"SELECT coalesce(sum(rows), 0) FROM {DAILY.name} WHERE {window.where}"),
+        window.parameters,
+    )
+    return int(covered or 0), int(evaluated or 0)
 
 
 def by_group(
     session: Session, window: Window, group: Group, metric: Metric = "overall"
 ) -> dict[str, Agreement]:
     """The figures for each type, model or person."""
-    found = counted(session, window, metric, group)
-    names, machine, human, counts = zip(*found, strict=True) if found else ((), (), (), ())
-    return agreement_by(names, machine, human, counts)
+    return _by_group(tuple(counted(session, window, metric, group)))
 
 
 def moved(session: Session, window: Window, metric: Metric = "overall") -> Drift | Unsaid:
-    """How the agreement changed against the window before."""
-
-    def pairs(of: Window) -> Pairs:
-        found = counted(session, of, metric)
-        return Pairs.of(
-            [row[1] for row in found], [row[2] for row in found], [row[3] for row in found]
-        )
-
-    return drift(pairs(window.before), pairs(window))
+    """How far the machine moved away from people's scores against the window before."""
+    return _drift(
+        tuple(counted(session, window.before, metric)), tuple(counted(session, window, metric))
+    )
 
 
 def between_people(
     session: Session, window: Window, metric: Metric = "overall"
 ) -> Estimate | Unsaid:
     """How far two people agree who rated the same: the most a machine can be asked for."""
+    found = rated_twice(session, window, metric)
+    one, other, times = zip(*found, strict=True) if found else ((), (), ())
+    return icc(Pairs.of(one, other, times))
+
+
+@cached("catalog double ratings", tags=[Evaluation, Feedback])
+def rated_twice(session: Session, window: Window, metric: Metric) -> list[tuple[float, float, int]]:
+    """Each different pair of two people's scores of the same, with how often it occurs."""
     one, other = aliased(Feedback), aliased(Feedback)
-    column = str(metric)
+    left, right = getattr(one, str(metric)), getattr(other, str(metric))
     chosen = (
-        select(getattr(one, column), getattr(other, column))
+        select(left, right, func.count())
         .join(other, (other.evaluation_id == one.evaluation_id) & (other.id > one.id))
         .join(Evaluation, Evaluation.id == one.evaluation_id)
+        .group_by(left, right)
     )
-    found = session.execute(_within(chosen, window)).all()
-    return icc_of_ratings([[float(left), float(right)] for left, right in found])
+    found = session.execute(_within(chosen, window))
+    return [(float(ours), float(theirs), times) for ours, theirs, times in found]
 
 
+Counted = tuple[tuple[str, float, float, int], ...]
+
+
+# Pure functions of what was counted: computed once for the same numbers.
+@lru_cache(maxsize=64)
+def _agreement(found: Counted, covered: int, evaluated: int) -> Agreement:
+    return replace(agreement(_pairs(found)), coverage=coverage(covered, evaluated))
+
+
+@lru_cache(maxsize=64)
+def _by_group(found: Counted) -> dict[str, Agreement]:
+    names, machine, human, counts = zip(*found, strict=True) if found else ((), (), (), ())
+    return agreement_by(names, machine, human, counts)
+
+
+@lru_cache(maxsize=64)
+def _drift(earlier: Counted, later: Counted) -> Drift | Unsaid:
+    return drift(_pairs(earlier), _pairs(later))
+
+
+def _pairs(found: Counted) -> Pairs:
+    return Pairs.of([row[1] for row in found], [row[2] for row in found], [row[3] for row in found])
+
+
+@cached("catalog discrepancies", tags=[Evaluation, Feedback])
 def discrepancies(
     session: Session,
     window: Window,
@@ -171,15 +205,9 @@ def _group(group: Group) -> InstrumentedAttribute[str]:
 
 
 def _within(chosen: Select, window: Window) -> Select:  # type: ignore[type-arg]
-    first = _midnight(window.since)
-    last = _midnight(window.until + timedelta(days=1))
-    chosen = chosen.where(Evaluation.created_at >= first, Evaluation.created_at < last)
+    chosen = chosen.where(Evaluation.created_at >= window.first, Evaluation.created_at < window.end)
     if window.product_type is not None:
         chosen = chosen.where(Evaluation.product_type == window.product_type)
     if window.model is not None:
         chosen = chosen.where(Evaluation.model == window.model)
     return chosen
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, UTC)

@@ -101,7 +101,7 @@ def executive(session: Session, window: Window) -> Executive:
 def means(session: Session, window: Window) -> Means:
     """The means of a window."""
     row = session.execute(
-        text(f"SELECT {MEANS} FROM catalog_evaluations_daily WHERE {window.where()}"),
+        text(f"SELECT {MEANS} FROM catalog_evaluations_daily WHERE {window.where}"),
         window.parameters,
     ).one()
     return Means.of(row)
@@ -112,7 +112,7 @@ def trend(session: Session, window: Window) -> list[Day]:
     found = session.execute(
         text(
             "SELECT day, sum(rows), sum(overall_sum) / sum(overall_count) "
-            f"FROM catalog_evaluations_daily WHERE {window.where()} GROUP BY day ORDER BY day"
+            f"FROM catalog_evaluations_daily WHERE {window.where} GROUP BY day ORDER BY day"
         ),
         window.parameters,
     )
@@ -127,7 +127,7 @@ def types(session: Session, window: Window) -> list[OfType]:
     found = session.execute(
         text(
             f"SELECT product_type, {MEANS} FROM catalog_evaluations_daily "
-            f"WHERE {window.where()} GROUP BY product_type ORDER BY sum(rows) DESC"
+            f"WHERE {window.where} GROUP BY product_type ORDER BY sum(rows) DESC"
         ),
         window.parameters,
     )

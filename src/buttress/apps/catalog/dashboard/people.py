@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from buttress.apps.catalog.dashboard.window import Window
+from buttress.apps.catalog.dashboard.window import MOMENTS, Window
 from buttress.apps.catalog.models import Correction, Evaluation, Feedback, Product
 from buttress.cache import cached
 
@@ -58,20 +58,20 @@ def activities(session: Session, window: Window) -> Activities:
     )
 
 
-PEOPLE = """
+PEOPLE = f"""
     WITH done AS (
         SELECT created_by_name AS person, count(*) AS products, 0 AS evaluations, 0 AS points,
             0 AS ratings, 0 AS corrections
-        FROM catalog_product WHERE date(created_at) BETWEEN :since AND :until GROUP BY 1
+        FROM catalog_product WHERE {MOMENTS} GROUP BY 1
         UNION ALL
         SELECT person_name, 0, sum(rows), sum(overall_sum), 0, 0
         FROM catalog_evaluations_by_person WHERE day BETWEEN :since AND :until GROUP BY 1
         UNION ALL
         SELECT person_name, 0, 0, 0, count(*), 0
-        FROM catalog_feedback WHERE date(created_at) BETWEEN :since AND :until GROUP BY 1
+        FROM catalog_feedback WHERE {MOMENTS} GROUP BY 1
         UNION ALL
         SELECT person_name, 0, 0, 0, 0, count(*)
-        FROM catalog_correction WHERE date(created_at) BETWEEN :since AND :until GROUP BY 1
+        FROM catalog_correction WHERE {MOMENTS} GROUP BY 1
     )
     SELECT person, sum(products) AS products, sum(evaluations) AS evaluations,
         sum(points) / nullif(sum(evaluations), 0) AS overall,
@@ -79,12 +79,14 @@ PEOPLE = """
     FROM done WHERE person <> '' GROUP BY person
     ORDER BY sum(products) + sum(ratings) + sum(corrections) DESC, person
 """
-HOURS = """
+HOURS = f"""
     SELECT extract(isodow FROM at), extract(hour FROM at), count(*)
     FROM (
-        SELECT created_at AT TIME ZONE 'UTC' AS at FROM catalog_product
-        UNION ALL SELECT created_at AT TIME ZONE 'UTC' FROM catalog_feedback
-        UNION ALL SELECT created_at AT TIME ZONE 'UTC' FROM catalog_correction
+        SELECT created_at AT TIME ZONE 'UTC' AS at FROM catalog_product WHERE {MOMENTS}
+        UNION ALL
+        SELECT created_at AT TIME ZONE 'UTC' FROM catalog_feedback WHERE {MOMENTS}
+        UNION ALL
+        SELECT created_at AT TIME ZONE 'UTC' FROM catalog_correction WHERE {MOMENTS}
     ) AS actions
-    WHERE date(at) BETWEEN :since AND :until GROUP BY 1, 2 ORDER BY 1, 2
+    GROUP BY 1, 2 ORDER BY 1, 2
 """

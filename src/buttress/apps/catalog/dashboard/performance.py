@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from buttress.apps.catalog.dashboard.executive import MEANS, Means
-from buttress.apps.catalog.dashboard.window import Window
+from buttress.apps.catalog.dashboard.window import MOMENTS, Window
 from buttress.apps.catalog.models import DAILY, Evaluation, Extraction
 from buttress.cache import cached
 from buttress.db.rollups import percentiles
@@ -57,7 +57,7 @@ def models(session: Session, window: Window) -> list[OfModel]:
     """Each model, the best first."""
     found = session.execute(
         text(
-            f"SELECT model, {MEANS} FROM catalog_evaluations_daily WHERE {window.where()} "
+            f"SELECT model, {MEANS} FROM catalog_evaluations_daily WHERE {window.where} "
             "GROUP BY model ORDER BY sum(overall_sum) / sum(overall_count) DESC"
         ),
         window.parameters,
@@ -80,7 +80,7 @@ def box(session: Session, window: Window, model: str) -> list[float] | None:
     if connection.dialect.name != "postgresql":
         return None
     narrowed = msgspec.structs.replace(window, model=model)
-    found = percentiles(connection, DAILY, FIVE, narrowed.where(), narrowed.parameters)
+    found = percentiles(connection, DAILY, FIVE, narrowed.where, narrowed.parameters)
     return [value for value in found if value is not None] or None
 
 
@@ -89,9 +89,9 @@ def spent(session: Session, window: Window) -> dict[str, tuple[float | None, flo
     found = session.execute(
         text(
             "SELECT model, avg(seconds), avg(cost_usd) FROM catalog_extraction "
-            "WHERE date(created_at) BETWEEN :since AND :until GROUP BY model"
+            f"WHERE {MOMENTS} GROUP BY model"
         ),
-        {"since": window.since, "until": window.until},
+        {"first": window.first, "end": window.end},
     )
     return {
         model: (None if seconds is None else float(seconds), None if usd is None else float(usd))
@@ -104,7 +104,7 @@ def cells(session: Session, window: Window, other: str) -> list[Cell]:
     found = session.execute(
         text(
             f"SELECT model, {other}, sum(rows), sum(overall_sum) / sum(overall_count) "
-            f"FROM catalog_evaluations_daily WHERE {window.where()} "
+            f"FROM catalog_evaluations_daily WHERE {window.where} "
             f"GROUP BY model, {other} ORDER BY model, {other}"
         ),
         window.parameters,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import sqrt
 
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from buttress.apps.catalog.dashboard.executive import OfType, types
 from buttress.apps.catalog.dashboard.window import Window
 from buttress.apps.catalog.models import Evaluation, Issue
 from buttress.apps.catalog.models.evaluations import METRICS
@@ -48,27 +50,40 @@ class Quality(msgspec.Struct, frozen=True):
     bars: list[Bar]
     together: list[Together]
     criticisms: list[Criticism]
+    types: list[OfType]
 
 
 @cached("catalog quality", tags=[Evaluation, Issue])
 def quality(session: Session, window: Window) -> Quality:
     """The figures of the fourth tab."""
-    return Quality(bars(session, window), together(session, window), criticisms(session, window))
+    return Quality(
+        bars(session, window),
+        together(session, window),
+        criticisms(session, window),
+        types(session, window),
+    )
 
 
 def bars(session: Session, window: Window) -> list[Bar]:
-    """The histogram of each metric, in one pass over the table."""
-    found = []
-    for metric in METRICS:
-        rows = session.execute(
-            text(
-                f"SELECT round({metric} * 4) / 4 AS score, count(*) FROM catalog_evaluation "
-                f"WHERE {window.where('date(created_at)')} GROUP BY 1 ORDER BY 1"
-            ),
-            window.parameters,
+    """The histogram of each metric, in one pass over the rows of the window."""
+    found: Counter[tuple[str, float]] = Counter()
+    rows = session.execute(
+        text(
+            f"SELECT {', '.join(METRICS)}, count(*) FROM catalog_evaluation "
+            f"WHERE {window.within} GROUP BY GROUPING SETS ({', '.join(f'({m})' for m in METRICS)})"
+        ),
+        window.parameters,
+    )
+    for *scores, times in rows:
+        # Each row is of one metric, and has nothing for the others.
+        metric, score = next(
+            pair for pair in zip(METRICS, scores, strict=True) if pair[1] is not None
         )
-        found += [Bar(metric, float(score), count) for score, count in rows]
-    return found
+        found[metric, round(float(score) / STEP) * STEP] += times
+    return [
+        Bar(metric, score, found[metric, score])
+        for metric, score in sorted(found, key=lambda bar: (METRICS.index(bar[0]), bar[1]))
+    ]
 
 
 def together(session: Session, window: Window) -> list[Together]:
@@ -78,7 +93,7 @@ def together(session: Session, window: Window) -> list[Together]:
     row = session.execute(
         text(
             f"SELECT sum(rows) AS n, {', '.join(f'sum({name}_sum) AS {name}' for name in names)} "
-            f"FROM catalog_evaluations_daily WHERE {window.where()}"
+            f"FROM catalog_evaluations_daily WHERE {window.where}"
         ),
         window.parameters,
     ).one()
@@ -92,7 +107,7 @@ def criticisms(session: Session, window: Window, limit: int = 15) -> list[Critic
     found = session.execute(
         text(
             "SELECT metric, rule, sum(rows), sum(points_sum) FROM catalog_issues_daily "
-            f"WHERE {narrowed.where()} GROUP BY metric, rule ORDER BY 3 DESC LIMIT {limit:d}"
+            f"WHERE {narrowed.where} GROUP BY metric, rule ORDER BY 3 DESC LIMIT {limit:d}"
         ),
         narrowed.parameters,
     )

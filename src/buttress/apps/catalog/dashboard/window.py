@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import msgspec
 
 from buttress.errors import BadInput
+
+MOMENTS = "created_at >= :first AND created_at < :end"
+"""The condition on rows that know neither type nor model."""
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -39,12 +42,30 @@ class Window(msgspec.Struct, frozen=True):
             until=self.since - timedelta(days=1),
         )
 
-    def where(self, day: str = "day") -> str:
+    @property
+    def where(self) -> str:
         """The condition on a roll-up, for the parameters below."""
-        return (
-            f"{day} BETWEEN :since AND :until"
-            + (" AND product_type = :product_type" if self.product_type is not None else "")
-            + (" AND model = :model" if self.model is not None else "")
+        return "day BETWEEN :since AND :until" + self._narrowed
+
+    @property
+    def within(self) -> str:
+        """The same on the rows themselves: bounds that an index of the moment answers."""
+        return MOMENTS + self._narrowed
+
+    @property
+    def first(self) -> datetime:
+        """The first moment."""
+        return datetime.combine(self.since, time.min, UTC)
+
+    @property
+    def end(self) -> datetime:
+        """The first moment after it."""
+        return datetime.combine(self.until + timedelta(days=1), time.min, UTC)
+
+    @property
+    def _narrowed(self) -> str:
+        return (" AND product_type = :product_type" if self.product_type is not None else "") + (
+            " AND model = :model" if self.model is not None else ""
         )
 
     @property
@@ -54,5 +75,7 @@ class Window(msgspec.Struct, frozen=True):
         return {
             "since": self.since,
             "until": self.until,
+            "first": self.first,
+            "end": self.end,
             **{name: value for name, value in narrowed.items() if value is not None},
         }
