@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import os
@@ -91,7 +92,8 @@ class Health:
         return self._measures
 
     def prepare(self) -> None:
-        """Read the revisions of the apps, so that the first probe need not wait for that."""
+        """Read the revisions of the apps, once: that is no question to a server, and no time of
+        its is counted."""
         self._migrations.known  # noqa: B018
 
     def drain(self) -> None:
@@ -104,11 +106,13 @@ class Health:
 
     def answer(self, path: str, *, permitted: bool) -> Reply:
         """The answer to a probe; details are for the permitted. Blocks for 0.5 s at most, for
-        `/health/detailed` for 2 s."""
+        `/health/detailed` for 2 s; the first probe until `prepare` has been done too."""
         if path not in PATHS:
             return problem(404, f"there is no {path}", f"Ask {', '.join(PATHS)}.")
         if path == "/health/detailed" and not permitted:
             return _unauthorised()
+        if not self._is_prepared(path):
+            self.prepare()
         findings: list[Finding] = []
         for stage in self._stages(path):
             findings += ask_all(stage)
@@ -122,6 +126,8 @@ class Health:
             return problem(404, f"there is no {path}", f"Ask {', '.join(PATHS)}.")
         if path == "/health/detailed" and not permitted:
             return _unauthorised()
+        if not self._is_prepared(path):
+            await asyncio.to_thread(self.prepare)
         findings: list[Finding] = []
         for stage in self._stages(path):
             findings += await async_ask_all(stage)
@@ -155,6 +161,10 @@ class Health:
         for one in (self.database, self.migrations, self.cache):
             one.start_anew()
         self._apps = self._measures = None
+
+    def _is_prepared(self, path: str) -> bool:
+        needed = any(self.migrations in stage for stage in self._stages(path))
+        return self._migrations.are_known or not needed
 
     def _stages(self, path: str) -> Stages:
         """What is asked; a stage waits for those before it, and is left out when one fails.

@@ -74,6 +74,11 @@ class Migrations:
             )
         return Answer("as the code expects", figures=figures)
 
+    @property
+    def are_known(self) -> bool:
+        """Whether `known` was read."""
+        return "known" in vars(self)
+
     @cached_property
     def known(self) -> tuple[ScriptDirectory, set[str], set[str]]:
         """The revisions of this process's apps and the apps' names; reads their folders once."""
