@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import streamlit as st
@@ -23,15 +24,23 @@ from buttress.ui.text import plain
 
 STYLE = """
 <style>
-  @media (min-width: 641px) {
-    .stColumn:has(> * > .st-key-source-panel), .stColumn:has(.st-key-source-panel) > div
-      { height: 100%; }
-    .st-key-source-panel { position: sticky; top: 3.5rem; max-height: 92vh; overflow-y: auto; }
-  }
   .st-key-source-panel img { border: 1px solid rgba(128, 128, 128, 0.4); }
+  @media (min-width: 641px) {
+    .stColumn:has(.st-key-source-panel) {
+      position: sticky; top: 3.5rem; align-self: flex-start; max-height: 92vh; overflow-y: auto;
+    }
+  }
+  @media (max-width: 640px) {
+    /* A sheet at the lower edge of the screen, so that the field and its source are both seen. */
+    .stColumn:has(.st-key-source-panel) {
+      position: sticky; bottom: 0; max-height: 55vh; overflow-y: auto; z-index: 5;
+      border-radius: 0.5rem; background: rgba(128, 128, 128, 0.08);
+      backdrop-filter: blur(28px); -webkit-backdrop-filter: blur(28px);
+    }
+  }
 </style>
 """
-VARIANTS_SHOWN = 200
+"""The source stays in sight while one goes through the fields."""
 
 
 class Fields:
@@ -41,6 +50,7 @@ class Fields:
         self.product = found.product
         self.values = dict(leaves(Content.model_validate(found.product.content)))
         self.origins: Mapping[str, dict[str, Any]] = found.product.origins
+        self._extracted: Mapping[str, dict[str, Any]] = found.extraction.origins
         self.sources = {str(source["id"]): source for source in found.sources}
         self.issues: defaultdict[str, list[Issue]] = defaultdict(list)
         for issue in found.evaluation.issues if found.evaluation else ():
@@ -56,6 +66,28 @@ class Fields:
         """The path of the field whose source is shown; "" for none."""
         return str(st.session_state.get(self._key, ""))
 
+    def show_most_doubtful(self, parent: str) -> None:
+        """Unless a field of that half was chosen, show one that lost points, or was read with the
+        least confidence."""
+        within = [path for path in self.values if path.startswith(f"{parent}.")]
+        if self.chosen in within:
+            return
+        told = [path for path in within if self.read_at(path).get("place")]
+        worst = sorted(
+            told,
+            key=lambda path: (
+                -sum(issue.points for issue in self.issues.get(path, ())),
+                self.read_at(path).get("confidence", 1.0),
+            ),
+        )
+        if worst:
+            self.choose(worst[0])
+
+    def read_at(self, path: str) -> Mapping[str, Any]:
+        """Where a value was read; of a corrected one where the value before was."""
+        origin = self.origins.get(path, {})
+        return self._extracted.get(path, {}) if origin.get("how") == "corrected" else origin
+
     def choose(self, path: str) -> None:
         """Show the source of this field."""
         st.session_state[self._key] = path
@@ -68,6 +100,7 @@ class Fields:
 def sections(fields: Fields, part: str) -> None:
     """`Marketing` or `Logistics`, with the source of the chosen field beside it."""
     st.html(STYLE)
+    fields.show_most_doubtful("catalogA" if part == "Marketing" else "catalogB")
     left, right = st.columns([3, 2], gap="medium")
     with left:
         if part == "Marketing":
@@ -111,15 +144,22 @@ def plain_variant(fields: Fields, number: int) -> str:
 
 def rows(fields: Fields, wanted: Sequence[Row], parent: str) -> None:
     """Fields below each other; empty ones together at the end, for there is little to see."""
-    empty = []
+    empty: list[str] = []
+    filled: list[Row] = []
     for row in wanted:
         paths = [f"{parent}.{name}" for name in row.names]
         if any(fields.values.get(path) or fields.issues.get(path) for path in paths):
-            with st.container(border=True, gap="small"):
-                st.markdown(f"**{row.title}**")
-                sides(fields, row, parent)
+            filled.append(row)
         else:
             empty += paths
+    for pairs, found in groupby(filled, key=lambda row: len(row.names) > 1):
+        together = list(found)
+        columns = 1 if pairs or len(together) == 1 else 2
+        with st.grid(columns, min_column_width=210, gap="small"):
+            for row in together:
+                with st.container(border=True, gap="small"):
+                    st.markdown(f"**{row.title}**")
+                    sides(fields, row, parent)
     if empty:
         with st.expander(f"{len(empty)} fields are empty", key=f"empty-{parent}"):
             st.caption("What the sources do not tell stays empty; nothing is invented.")
@@ -154,7 +194,7 @@ def side(fields: Fields, path: str, title: str, row: Row) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if origin:
             st.markdown(how(origin), width="content")
-        button(fields, path, place_text(origin), ":material/my_location:")
+        button(fields, path, place_text(fields.read_at(path)), ":material/my_location:")
 
 
 def button(fields: Fields, path: str, label: str, icon: str) -> None:
@@ -171,9 +211,9 @@ def button(fields: Fields, path: str, label: str, icon: str) -> None:
     )
 
 
-def place_text(origin: Mapping[str, Any] | None) -> str:
+def place_text(origin: Mapping[str, Any]) -> str:
     """`page 2`, `Prices!B7`; what has no place is called by what can be done."""
-    place = (origin or {}).get("place") or {}
+    place = origin.get("place") or {}
     if place.get("page"):
         return f"page {place['page']}"
     return str(place.get("cell") or place.get("selector") or "see and correct")
@@ -197,29 +237,34 @@ def panel(fields: Fields) -> None:
             st.caption("The sources do not tell it.")
         else:
             st.markdown(how(origin))
-            with explained():
-                source(fields, origin)
+        page = None
+        with explained():
+            page = source(fields, fields.read_at(path))
         for issue in fields.issues.get(path, ()):
             issue_text(issue)
         if signed_in().may("apps.write"):
             edit(fields.product.id, path, fields.values[path], fields.product.updated_at)
+        if page is not None:
+            st.image(page, width="stretch", alt="The page with the place marked")
 
 
-def source(fields: Fields, origin: Mapping[str, Any]) -> None:
-    """The document, the matching text, and the page with a box around it."""
+def source(fields: Fields, origin: Mapping[str, Any]) -> bytes | None:
+    """The document, the matching text and the place enlarged; gives the page as a picture."""
     found = fields.sources.get(origin.get("source", ""))
     place = origin.get("place") or {}
     if found is None:
-        return
+        return None
     st.caption(f"{plain(found['name'])}, {plain(place_text(origin))}")
     if origin.get("text"):
         st.code(origin["text"], language=None, wrap_lines=True)
-    if found["kind"] == "pdf" and place.get("page"):
-        scale = pictures.READING
-        picture = pictures.page_picture(int(found["id"]), place["page"], scale)
-        if place.get("box"):
-            picture = pictures.boxed(picture, place["box"], scale)
-        st.image(picture, width="stretch", alt=f"Page {place['page']} with the place marked")
+    if found["kind"] != "pdf" or not place.get("page"):
+        return None
+    picture = pictures.page_picture(int(found["id"]), place["page"], pictures.READING)
+    if not place.get("box"):
+        return picture
+    page, near = pictures.boxed(picture, place["box"], pictures.READING)
+    st.image(near, width="stretch", alt="The place, enlarged")
+    return page
 
 
 def issue_text(issue: Issue) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -12,11 +13,13 @@ from buttress.ui.current import current_runtime, page_session
 
 PREVIEW = 0.7
 """Pixels a point of the pictures one chooses pages from."""
-READING = 1.5
+READING = 2.0
 """Pixels a point of a page that is read beside the fields."""
 INK = (213, 64, 47)
 MARGIN = 3
 """Points between a text and the line around it."""
+AROUND, WIDE = 45, 240
+"""Points shown around a place when it is enlarged, and the least it is wide then."""
 
 
 # A document never changes, so a page is drawn once for each visitor; not for all of them together,
@@ -35,20 +38,31 @@ def sheet_rows(source_id: int, sheet: str) -> list[list[Any]]:
         return sources.sheet_rows(session, current_runtime().files, source_id, sheet)
 
 
-def boxed(picture: bytes, box: dict[str, float], scale: float) -> bytes:
-    """A PNG with a box around a place; `box` is in points from the upper left corner."""
+def boxed(picture: bytes, box: Mapping[str, float], scale: float) -> tuple[bytes, bytes]:
+    """A page with a box around a place, and the part around it; both are PNG.
+
+    `box` is in points from the upper left corner, `scale` what the page was drawn with.
+    """
     from PIL import Image, ImageDraw
 
     with Image.open(io.BytesIO(picture)) as opened:
         image = opened.convert("RGB")
-    edges = (
-        (box["left"] - MARGIN) * scale,
-        (box["top"] - MARGIN) * scale,
-        (box["right"] + MARGIN) * scale,
-        (box["bottom"] + MARGIN) * scale,
-    )
+    left, top, right, bottom = (box[side] for side in ("left", "top", "right", "bottom"))
+    edges = (left - MARGIN, top - MARGIN, right + MARGIN, bottom + MARGIN)
     drawing = ImageDraw.Draw(image, "RGBA")
-    drawing.rectangle(edges, fill=(*INK, 28), outline=(*INK, 255), width=2)
+    drawing.rectangle(
+        [edge * scale for edge in edges], fill=(*INK, 28), outline=(*INK, 255), width=2
+    )
+    near = (
+        max(0, int((left - 2 * AROUND / 3) * scale)),
+        max(0, int((top - AROUND) * scale)),
+        min(image.width, int(max(right + AROUND, left + WIDE) * scale)),
+        min(image.height, int((bottom + AROUND) * scale)),
+    )
+    return _png(image), _png(image.crop(near))
+
+
+def _png(image: Any) -> bytes:
     written = io.BytesIO()
     image.save(written, "PNG")
     return written.getvalue()

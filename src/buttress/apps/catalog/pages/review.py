@@ -27,7 +27,7 @@ from buttress.ui.text import plain
 FIRST, SECOND = "First look", "Second opinion"
 QUEUES = (FIRST, SECOND)
 SCALE = (1, 2, 3, 4, 5)
-MEANING = {1: "unusable", 2: "poor", 3: "fair", 4: "good", 5: "nothing to improve"}
+MEANING = {1: "Unusable", 2: "Poor", 3: "Fair", 4: "Good", 5: "Right"}
 LISTED = 50
 
 
@@ -171,10 +171,9 @@ def rating(found: Whole) -> None:
         with st.container(horizontal=True, gap="small"):
             for number in SCALE:
                 st.button(
-                    str(number),
+                    MEANING[number],
                     key=f"key-{number}",
                     shortcut=str(number),
-                    help=MEANING[number],
                     on_click=rate_next,
                     args=(product_id, number),
                 )

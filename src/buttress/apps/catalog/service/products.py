@@ -52,6 +52,7 @@ class Whole:
 
     product: Product
     extraction: Extraction
+    """The newest one, with its origins."""
     evaluation: Evaluation | None
     corrections: Sequence[Correction]
     feedback: Sequence[Feedback]
@@ -174,6 +175,7 @@ def whole(session: Session, id: int) -> Whole:
     if not extractions:
         raise NotFound(f"product {id} was never extracted")
     newest = extractions[0]
+    session.refresh(newest, ["origins"])  # where values were read that were corrected since
     evaluation = session.scalars(
         select(Evaluation)
         .where(Evaluation.extraction_id == newest.id)
