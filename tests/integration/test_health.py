@@ -32,7 +32,6 @@ from buttress.app import App
 from buttress.cache.stats import CacheStats, NamespaceStats
 from buttress.db.database import Database
 from buttress.db.embedded import Servers
-from buttress.db.migrations import upgrade
 from buttress.db.monitor.slot import Series, Slot
 from buttress.db.monitor.statement import Statement
 from buttress.deployment import prepare
@@ -68,7 +67,7 @@ def opened(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             redis_url=servers.valkey_url, home=tmp_path_factory.mktemp("home"),
         )  # fmt: skip
         with Runtime(settings) as runtime:
-            upgrade(runtime.owner_database, runtime.migrations)
+            prepare(runtime.owner_database, runtime.apps)
             yield runtime
         admin.execute(f"drop database {name} with (force)")
 
@@ -97,7 +96,7 @@ def own(server: OwnServer, servers: Servers, tmp_path: Path) -> Iterator[Runtime
         timeouts=TimeoutSettings(restart_seconds=0),
     )  # fmt: skip
     with Runtime(settings) as runtime:
-        upgrade(runtime.owner_database, runtime.migrations)
+        prepare(runtime.owner_database, runtime.apps)
         yield runtime
 
 
@@ -276,7 +275,7 @@ def test_pending_migrations_are_503_and_the_cure_is_for_the_permitted(settings):
     with Runtime(settings) as runtime:
         stranger = runtime.health.answer("/health/ready", permitted=False)
         known = runtime.health.answer("/health/ready", permitted=True)
-        upgrade(runtime.owner_database, runtime.migrations)
+        prepare(runtime.owner_database, runtime.apps)
         back = until(200, runtime, seconds=5)
 
     assert (stranger.status, json.loads(stranger.body)) == (503, {"status": "fail"})
@@ -415,7 +414,7 @@ def test_sqlite_is_asked_the_same(sqlite_url, servers, tmp_path):
         _env_file=None, database_url=sqlite_url, redis_url=servers.valkey_url, home=tmp_path
     )
     with Runtime(settings) as runtime:
-        prepare(runtime.owner_database, [])
+        prepare(runtime.owner_database, runtime.apps)
         assert ready(runtime)[0] == 200
         answer = json.loads(runtime.health.answer("/health/detailed", permitted=True).body)
 
