@@ -11,13 +11,13 @@ from typing import Any
 
 import httpx
 import pytest
-from catalog_documents import datasheet
 from fastapi.testclient import TestClient
 
 from buttress.access import Identity, acting
 from buttress.api.app import create_api
 from buttress.jobs import background
 from buttress.runtime import Runtime
+from catalog_documents import datasheet
 
 PATIENCE_SECONDS = 120
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 
 import pytest
 import xlsxwriter
-from catalog_documents import datasheet
 from sqlalchemy import func, select
 
 from buttress.access import Identity
@@ -26,6 +25,7 @@ from buttress.apps.catalog.service.batches import Progress
 from buttress.errors import BadInput, Conflict
 from buttress.jobs import background
 from buttress.runtime import Runtime
+from catalog_documents import datasheet
 
 pytestmark = pytest.mark.usefixtures("as_ana")
 PATIENCE_SECONDS = 120
