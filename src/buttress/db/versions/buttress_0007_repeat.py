@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("person_id", "key", name="pk_buttress_repeat"),
     )
     op.create_index("ix_buttress_repeat_created_at", "buttress_repeat", ["created_at"])
+    op.enable_tenancy("buttress_repeat", owner="person_id")  # type: ignore[attr-defined]
 
 
 def downgrade() -> None:
