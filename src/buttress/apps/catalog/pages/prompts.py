@@ -156,7 +156,7 @@ def _rows(before: str, after: str) -> Iterator[str]:
 
 def _cell(line: str | None, mark: str, marked: bool) -> str:
     shown = f' class="{mark}"' if marked and line is not None else ""
-    return f"<td{shown}>{escape(line or '')}</td>"
+    return f"<td{shown}>{escape(line or '') or '&nbsp;'}</td>"
 
 
 def listed(name: str, versions: Sequence[Version]) -> None:
