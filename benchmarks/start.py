@@ -21,13 +21,13 @@ COOKIE = re.compile(rb"set-cookie: (buttress=[^;]+)", re.IGNORECASE)
 
 
 def starts() -> list[str]:
-    """`buttress up` on a new folder and again, until the workspace's page is answered to a person."""
+    """`buttress up` on a new folder and again, until the sign-in is answered."""
     with tempfile.TemporaryDirectory() as home:
         cold, _ = started(Path(home), people=0)
         warm, _ = started(Path(home), people=0)
         _, memory = started(Path(home), people=PEOPLE)
     return [
-        "`buttress up` with its own servers, until a browser that is signed in gets the workspace's page; cold makes "
+        "`buttress up` with its own servers, until the sign-in is answered; cold makes "
         f"and migrates the servers, warm finds them. Then {PEOPLE} people with a WebSocket each.",
         "",
         "| | |",

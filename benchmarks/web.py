@@ -63,6 +63,10 @@ def lines(servers: Servers, quick: bool) -> list[str]:
             )
         many = Met()
         asyncio.run(ask(many, gated.port, READ, seconds, clients=CLIENTS, headers=gated.headers))
+        calm = Met()
+        asyncio.run(
+            ask(calm, gated.port, READ, 4 * seconds, clients=CLIENTS, headers=gated.headers, pause=1.0)
+        )
         before = gated.memory()
         signed_in, seen = asyncio.run(sign_ins(gated.port, gated)), gated
         after = max(seen.peaks)
@@ -84,6 +88,9 @@ def lines(servers: Servers, quick: bool) -> list[str]:
         "| --- | --- | --- | --- |",
         f"| {CLIENTS} readers | {many.told}, {len(many.times) / seconds:,.0f}/s | {many.quantile(0.5):.0f} ms | "
         f"{many.quantile(0.95):.0f} ms |",
+        f"| {CLIENTS} readers that wait a second after each answer | {calm.told}, "
+        f"{len(calm.times) / (4 * seconds):,.0f}/s | {calm.quantile(0.5):.0f} ms | "
+        f"{calm.quantile(0.95):.0f} ms |",
         f"| {SIGN_INS} sign-ins | {signed_in.told} | {signed_in.quantile(0.5):.0f} ms | "
         f"{signed_in.quantile(0.95):.0f} ms |",
         "",
@@ -156,12 +163,15 @@ async def ask(
     clients: int,
     header: str = "",
     headers: list[str] | None = None,
+    pause: float = 0.0,
 ) -> None:
-    """So many clients ask for so many seconds, each on a connection of its own."""
+    """So many clients ask for so many seconds, each on a connection of its own, and wait so many
+    seconds after each answer."""
     end = time.monotonic() + seconds
     each = headers or [header]
 
     async def client(number: int) -> None:
+        await asyncio.sleep(pause * number / clients)  # not all at the same moment
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         request = (
             f"GET {path} HTTP/1.1\r\nhost: localhost\r\n{each[number % len(each)]}\r\n\r\n".encode()
@@ -172,6 +182,8 @@ async def ask(
             status, _ = await read(reader)
             met.times.append((time.perf_counter() - began) * 1000)
             met.statuses[status] = met.statuses.get(status, 0) + 1
+            if pause:
+                await asyncio.sleep(pause)
         writer.close()
 
     await asyncio.gather(*(client(number) for number in range(clients)))

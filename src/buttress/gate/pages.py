@@ -37,7 +37,7 @@ Result = TypeVar("Result")
 SIGN_IN = "/sign-in"
 LARGEST_FORM = 10_000
 FORM_SECONDS = 10.0
-SIGN_INS_AT_ONCE = 8
+SIGN_INS_AT_ONCE = 4
 LINK_TITLES = {
     "first": ("Set up Buttress", "Choose the name and password of the first admin."),
     "invitation": ("You are invited", "Choose a password, and you are in."),
