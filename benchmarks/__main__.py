@@ -18,6 +18,7 @@ from benchmarks import (
     backup,
     cache,
     catalog,
+    catalog_dashboard,
     dashboards,
     documents,
     failover,
@@ -52,6 +53,7 @@ PARTS: dict[str, Callable[[Servers, bool], list[str]]] = {
     "web": web.lines,
     "documents": documents.lines,
     "catalog": catalog.lines,
+    "catalog-dashboard": catalog_dashboard.lines,
     "tenancy": tenancy.lines,
 }
 
@@ -79,7 +81,7 @@ def main() -> None:
 def _renew(name: str, text: str) -> None:
     """Put one part into the page, in its place among the others."""
     page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    found = dict(re.findall(r"<!-- (\w+) -->\n(.*?)\n<!-- end -->", page, re.DOTALL))
+    found = dict(re.findall(r"<!-- ([\w-]+) -->\n(.*?)\n<!-- end -->", page, re.DOTALL))
     made = (
         f"*`python -m benchmarks {name}`, {dt.datetime.now(dt.UTC):%Y-%m-%d}, {os.cpu_count()} cores, "
         f"Python {platform.python_version()}.*"

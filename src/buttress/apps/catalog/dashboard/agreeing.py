@@ -149,6 +149,12 @@ def _drift(earlier: Counted, later: Counted) -> Drift | Unsaid:
     return drift(_pairs(earlier), _pairs(later))
 
 
+def forget() -> None:
+    """Forget what was computed, so that it can be measured."""
+    for kept in (_agreement, _by_group, _drift):
+        kept.cache_clear()
+
+
 def _pairs(found: Counted) -> Pairs:
     return Pairs.of([row[1] for row in found], [row[2] for row in found], [row[3] for row in found])
 

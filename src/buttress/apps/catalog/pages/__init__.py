@@ -9,6 +9,8 @@ from buttress.apps.catalog.pages import (  # noqa: F401, I001  # in the order of
     batches,
     products,
     review,
+    dashboard,
+    activity,
     experiments,
     prompts,
 )
