@@ -37,6 +37,7 @@ __all__ = [
     "install",
     "installation",
     "percentiles",
+    "percentiles_by",
     "rebuild",
     "uninstall",
     "verify",
@@ -156,6 +157,42 @@ def percentiles(
         dict(parameters or {}),
     ).one()
     return [None if bucket is None else bucket_value(bucket) for bucket in row]
+
+
+def percentiles_by(
+    connection: Connection,
+    rollup: Rollup,
+    fractions: Sequence[float],
+    by: str,
+    where: str = "true",
+    parameters: Mapping[str, Any] | None = None,
+) -> dict[Any, list[float | None]]:
+    """The same for each value of a dimension, in one statement; values without rows are not there.
+
+    Raises `NotFound` for a name that is no dimension.
+    """
+    if rollup.histogram is None or connection.dialect.name == "sqlite":
+        percentiles(connection, rollup, fractions)  # which says why not
+    if by not in rollup.dimensions:
+        raise NotFound(f"roll-up {rollup.name!r} has no dimension {by!r}")
+    chosen = ", ".join(
+        f"min(bucket) FILTER (WHERE upto >= {float(fraction)!r} * total)" for fraction in fractions
+    )
+    rows = connection.execute(
+        text(
+            f"WITH counted AS (SELECT {quoted(by)} AS of, {BUCKET} AS bucket, sum(rows) AS rows "
+            f"FROM {quoted(rollup.name + '_histogram_parts')} "
+            f"WHERE {BUCKET} IS NOT NULL AND ({where}) GROUP BY 1, 2), "
+            "ranked AS (SELECT of, bucket, sum(rows) OVER (PARTITION BY of ORDER BY bucket) "
+            "AS upto, sum(rows) OVER (PARTITION BY of) AS total FROM counted) "
+            f"SELECT of, {chosen} FROM ranked GROUP BY of"
+        ),
+        dict(parameters or {}),
+    )
+    return {
+        of: [None if bucket is None else bucket_value(bucket) for bucket in found]
+        for of, *found in rows
+    }
 
 
 def installation(rollup: Rollup) -> list[str]:

@@ -180,7 +180,9 @@ def test_the_report_is_one_file_that_asks_for_nothing(worked: Runtime, last_mont
     with worked.session() as session:
         html = report.as_html(report.gather(session, last_month))
 
-    assert not re.search(r"<(link|script|img|iframe|object|embed)\b|url\((?!#)|@import|\bsrc=", html)
+    assert not re.search(
+        r"<(link|script|img|iframe|object|embed)\b|url\((?!#)|@import|\bsrc=", html
+    )
     outside = set(re.findall(r"(?:https?:)?//[\w.]+", html)) - {"http://www.w3.org"}
     assert outside == set()
     assert html.count("<svg") == 2

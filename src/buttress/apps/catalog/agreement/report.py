@@ -61,21 +61,23 @@ def agreement(
     seed: int = SEED,
 ) -> Agreement:
     """All figures of these pairs; `evaluated` counts all the machine scored, rated or not."""
+    # Thousands of different pairs of scores are at most 25 of grades.
+    whole = pairs if pairs.unsaid(1) else pairs.grades()
     return Agreement(
         n=pairs.n,
         coverage=coverage(pairs.n, pairs.n if evaluated is None else evaluated),
-        kappa=kappa(pairs, "none", grades=grades, seed=seed),
-        kappa_linear=kappa(pairs, "linear", grades=grades, seed=seed),
-        kappa_quadratic=kappa(pairs, "quadratic", grades=grades, seed=seed),
+        kappa=kappa(whole, "none", grades=grades, seed=seed),
+        kappa_linear=kappa(whole, "linear", grades=grades, seed=seed),
+        kappa_quadratic=kappa(whole, "quadratic", grades=grades, seed=seed),
         icc=icc(pairs),
         pearson=pearson(pairs),
         spearman=spearman(pairs),
         mae=mae(pairs, seed=seed),
-        exact=within(pairs, 0, grades=grades),
-        within_one=within(pairs, 1, grades=grades),
-        majority=majority(pairs, grades=grades),
+        exact=within(whole, 0, grades=grades),
+        within_one=within(whole, 1, grades=grades),
+        majority=majority(whole, grades=grades),
         bland_altman=bland_altman(pairs),
-        confusion=confusion(pairs, grades),
+        confusion=confusion(whole, grades),
     )
 
 

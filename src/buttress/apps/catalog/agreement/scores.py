@@ -21,7 +21,7 @@ from buttress.apps.catalog.agreement.outcome import (
     too_few,
 )
 from buttress.apps.catalog.agreement.pairs import (
-    MANY_DIFFERENT,
+    MANY,
     RESAMPLES,
     SEED,
     Counts,
@@ -178,25 +178,22 @@ def mean(
     times: int = RESAMPLES,
     level: float = LEVEL,
 ) -> Estimate:
-    """The mean of counted values with its bootstrap interval.
-
-    Above 5,000 different values the interval comes from the standard error, as it then no longer
-    differs from the bootstrap's.
-    """
+    """The mean of counted values with its bootstrap interval."""
     n = int(counts.sum())
     value = float(np.average(values, weights=counts))
     if n < 2:
         return Estimate(value, too_few(n, 2), n)
-    if np.unique(values).size > MANY_DIFFERENT:
-        spread = t_quantile((1 + level) / 2, n - 1) * _deviation(values, counts) / math.sqrt(n)
-        return Estimate(value, Interval(value - spread, value + spread, level), n)
     drawn = means(values, counts, seed=seed, times=times)
     return Estimate(value, middle(drawn, n, level=level), n)
 
 
 def means(values: Floats, counts: Counts, *, seed: int, times: int = RESAMPLES) -> Floats:
-    """The bootstrap distribution of the mean of counted values."""
+    """The bootstrap distribution of the mean of counted values; above 2,000 its normal limit."""
     n = int(counts.sum())
+    if n > MANY:
+        spread = _deviation(values, counts) / math.sqrt(n)
+        average = float(np.average(values, weights=counts))
+        return np.random.default_rng(seed).normal(average, spread, times)
     # Thousands of different pairs differ by a few hundred values: those are what is drawn.
     kinds, where = np.unique(values, return_inverse=True)
     sums = np.bincount(where.ravel(), weights=counts).astype(np.int64)

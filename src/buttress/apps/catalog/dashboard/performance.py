@@ -10,7 +10,7 @@ from buttress.apps.catalog.dashboard.executive import MEANS, Means
 from buttress.apps.catalog.dashboard.window import MOMENTS, Window
 from buttress.apps.catalog.models import DAILY, Evaluation, Extraction
 from buttress.cache import cached
-from buttress.db.rollups import percentiles
+from buttress.db.rollups import percentiles_by
 
 FIVE = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Whiskers, box and median of a box plot."""
@@ -62,26 +62,25 @@ def models(session: Session, window: Window) -> list[OfModel]:
         ),
         window.parameters,
     ).all()
-    cost = spent(session, window)
+    cost, boxed = spent(session, window), boxes(session, window)
     return [
         OfModel(
             row.model,
             Means.of(row),
-            box(session, window, row.model),
+            boxed.get(row.model),
             *cost.get(row.model, (None, None)),
         )
         for row in found
     ]
 
 
-def box(session: Session, window: Window, model: str) -> list[float] | None:
-    """The five numbers of a model's scores; None where the backend keeps no histogram."""
+def boxes(session: Session, window: Window) -> dict[str, list[float]]:
+    """The five numbers of each model's scores; empty where the backend keeps no histogram."""
     connection = session.connection()
     if connection.dialect.name != "postgresql":
-        return None
-    narrowed = msgspec.structs.replace(window, model=model)
-    found = percentiles(connection, DAILY, FIVE, narrowed.where, narrowed.parameters)
-    return [value for value in found if value is not None] or None
+        return {}
+    found = percentiles_by(connection, DAILY, FIVE, "model", window.where, window.parameters)
+    return {model: [one for one in five if one is not None] for model, five in found.items()}
 
 
 def spent(session: Session, window: Window) -> dict[str, tuple[float | None, float | None]]:

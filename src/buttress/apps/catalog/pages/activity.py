@@ -57,7 +57,7 @@ def activity() -> None:
 
 def leaderboards(people: Sequence[Activity]) -> None:
     """Who did most of each."""
-    with st.grid(4, min_column_width=210):
+    with st.grid(4, min_column_width=180):
         for title, (unit, of) in BOARDS.items():
             with st.container(border=True, gap="small"):
                 st.markdown(f"**{title}**")
@@ -124,7 +124,7 @@ def compare(people: Sequence[Activity]) -> None:
         for one in chosen
     }
     if values:
-        chart = charts.radar(list(BOARDS), values, most=100)
+        chart = charts.radar(list(BOARDS), values, least=0, most=100)
         st.echarts_chart(chart, height=CHART_PIXELS, alt="Activity of people beside each other")
         st.caption("Per cent of whoever did most of it.")
 
@@ -137,8 +137,9 @@ def feedback(window: Window) -> None:
         found = evaluations.said(session, window, offset=pager.offset, limit=pager.limit)
     if not found:
         st.caption("Nobody has rated a product in these days; the page Review hands some out.")
-    for one in found[: pager.rows]:
-        said(one)
+    with st.grid(2, min_column_width=300):
+        for one in found[: pager.rows]:
+            said(one)
     pager.show(len(found))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -60,8 +61,12 @@ def show(window: Window) -> None:
         scatter(pairs)
     with right:
         bland_altman(pairs, found.bland_altman)
-    matrix(window, metric, found.confusion)
-    by_group(window, metric)
+    left, right = st.columns(2)
+    with left:
+        machine, human = matrix(found.confusion)
+    with right:
+        by_group(window, metric)
+    cases(window, metric, machine, human)
 
 
 def nobody() -> None:
@@ -77,8 +82,11 @@ def nobody() -> None:
 
 def figures(found: Agreement) -> None:
     """Each figure with its interval, or why there is none."""
-    st.caption(f"{count(found.n)} pairs of scores. Brackets hold the true value 95 times in 100.")
-    with st.grid(5, min_column_width=165, border=True):
+    st.caption(
+        f"{count(found.n)} pairs of scores. "
+        "The range below a figure holds the true value 95 times in 100."
+    )
+    with st.grid(5, min_column_width=140, border=True):
         for label, name, help in FIGURES:
             said = getattr(found, name)
             with st.container(gap="small"):
@@ -183,12 +191,12 @@ def merged(points: Iterable[tuple[float, float, int]]) -> list[list[float]]:
     return [[x, y, times] for (x, y), times in sorted(found.items())]
 
 
-def matrix(window: Window, metric: Metric, found: Confusion | Unsaid) -> None:
-    """Whole grades against each other; a chosen cell leads to its cases."""
+def matrix(found: Confusion | Unsaid) -> tuple[int | None, int | None]:
+    """Whole grades against each other; the machine's and people's of the cell that is chosen."""
     st.subheader("Grades")
     if isinstance(found, Unsaid):
         st.caption(f"It {found}.")
-        return
+        return None, None
     grades = list(found.grades)
     down = grades[::-1]
     cells = [
@@ -199,18 +207,14 @@ def matrix(window: Window, metric: Metric, found: Confusion | Unsaid) -> None:
     chart, height = charts.heat(
         [str(one) for one in grades], [str(one) for one in down], cells,
         span=(0, max(1, *(cell[2] for cell in cells))), colours=charts.NOT_AT_ALL_TO_MUCH,
-        x="machine's grade", y="people's grade", key=False,
+        x="machine's grade", y="people's grade", key=False, shape=",",
     )  # fmt: skip
-    left, right = st.columns([1, 1])
-    with left:
-        event = st.echarts_chart(
-            chart, height=height, key="catalog-matrix", on_select="rerun",
-            alt="How often each grade of people's met each of the machine's",
-        )  # fmt: skip
-        chosen = [place for one in event.selection.selected for place in one["data_indices"]]
-        machine, human = picked(cells, chosen[0] if chosen else None, grades, down)
-    with right:
-        cases(window, metric, machine, human)
+    event: Any = st.echarts_chart(
+        chart, height=height, key="catalog-matrix", on_select="rerun",
+        alt="How often each grade of people's met each of the machine's",
+    )  # fmt: skip
+    chosen = [place for one in event.selection.selected for place in one["data_indices"]]
+    return picked(cells, chosen[0] if chosen else None, grades, down)
 
 
 def picked(
@@ -234,13 +238,14 @@ def cases(window: Window, metric: Metric, machine: int | None, human: int | None
             session, window, metric, machine=machine, human=human, limit=CARDS
         )
     if machine is None and human is None:
-        st.markdown("**Where they differ most**")
+        st.subheader("Where they differ most")
     else:
-        st.markdown(f"**Machine {machine or 'any'}, people {human or 'any'}**")
+        st.subheader(f"Machine {machine or 'any'}, people {human or 'any'}")
     if not found:
         st.caption("There is no such case in this window.")
-    for one in found:
-        card(one)
+    with st.grid(3, min_column_width=240):
+        for one in found:
+            card(one)
 
 
 def card(one: Discrepancy) -> None:
@@ -269,7 +274,7 @@ def by_group(window: Window, metric: Metric) -> None:
     with page_session() as session:
         found = agreeing.by_group(session, window, group, metric)
     columns = {
-        name: st.column_config.NumberColumn(format="%.2f", width=110)
+        name: st.column_config.NumberColumn(format="%.2f", width=85)
         for name in ("Quadratic kappa", "ICC(2,1)", "Mean error", "Bias")
     }
     st.dataframe(

@@ -9,11 +9,12 @@ Chart = dict[str, Any]
 Rows = Sequence[Sequence[Any]]
 
 LEGEND = {"top": 0, "left": 0, "itemWidth": 12, "itemHeight": 12, "type": "scroll"}
-GRID = {"left": 8, "right": 16, "top": 40, "bottom": 28, "containLabel": True}
+GRID = {"left": 8, "right": 16, "top": 64, "bottom": 28, "containLabel": True}
 SCORES = {"type": "value", "name": "score", "min": 1, "max": 5, "interval": 1}
 POOR_TO_GOOD = ["#d4473c", "#eba94a", "#2b9a67"]
-NOT_AT_ALL_TO_MUCH = ["rgba(95,120,230,0.07)", "#5f78e6"]
-AGAINST_TO_WITH = ["#d4473c", "rgba(128,128,128,0.15)", "#5f78e6"]
+INK, MIDDLE, BLUE = "#14161c", "#7c8496", "#4a64dc"
+NOT_AT_ALL_TO_MUCH = ["rgba(95,120,230,0.07)", BLUE]
+AGAINST_TO_WITH = ["#d4473c", "rgba(128,128,128,0.12)", BLUE]
 ROW_PIXELS, FRAME_PIXELS = 30, 90
 
 
@@ -46,23 +47,29 @@ def trend(days: Sequence[str], means: Sequence[float], counts: Sequence[int]) ->
 
 
 def shares(parts: Mapping[str, int], unit: str) -> Chart:
-    """A ring of shares."""
+    """A ring of shares, told in the legend: beside a narrow ring there is no room."""
+    whole = max(sum(parts.values()), 1)
+    told = {f"{name} {value / whole:.0%}": value for name, value in parts.items()}
     return {
         "animation": False,
         "tooltip": {"trigger": "item", "formatter": f"{{b}}: {{c}} {unit} ({{d}} %)"},
-        "legend": {**LEGEND, "top": "bottom"},
+        "legend": {**LEGEND, "top": "bottom", "left": "center", "type": "plain"},
         "series": [
             {
-                "type": "pie", "radius": ["42%", "68%"], "center": ["50%", "44%"],
-                "label": {"show": True, "formatter": "{d} %"},
-                "data": [{"name": name, "value": value} for name, value in parts.items()],
+                "type": "pie", "radius": ["45%", "74%"], "center": ["50%", "44%"],
+                "label": {"show": False},
+                "data": [{"name": name, "value": value} for name, value in told.items()],
             }
         ],
     }  # fmt: skip
 
 
 def bars(
-    names: Sequence[str], series: Mapping[str, Sequence[float | None]], axis: Mapping[str, Any]
+    names: Sequence[str],
+    series: Mapping[str, Sequence[float | None]],
+    axis: Mapping[str, Any],
+    *,
+    margin: int = 130,
 ) -> tuple[Chart, int]:
     """Horizontal bars, the first name on top; the chart and its height in pixels."""
     chart: Chart = {
@@ -72,7 +79,7 @@ def bars(
         "xAxis": {"nameLocation": "middle", "nameGap": 26, **axis},
         "yAxis": {
             "type": "category", "data": list(names), "inverse": True,
-            "axisTick": {"show": False}, "axisLabel": {"width": 130, "overflow": "truncate"},
+            "axisTick": {"show": False}, "axisLabel": {"width": margin, "overflow": "truncate"},
         },
         "series": [
             {
@@ -97,8 +104,12 @@ def heat(
     x: str = "",
     y: str = "",
     key: bool = True,
+    shape: str = "",
 ) -> tuple[Chart, int]:
-    """A heat map of `[column, row, value]`, the first row on top; the chart and its height."""
+    """A heat map of `[column, row, value]`, the first row on top; the chart and its height.
+
+    `shape` is how a value is written into its cell; without one nothing is.
+    """
     chart: Chart = {
         "animation": False,
         "tooltip": {"position": "top"},
@@ -119,14 +130,26 @@ def heat(
         },
         "series": [
             {
-                "type": "heatmap", "data": [list(cell) for cell in cells],
-                "label": {"show": len(across) <= 12}, "itemStyle": {"borderWidth": 1,
+                "type": "heatmap", "data": [_cell(cell, span, colours, shape) for cell in cells],
+                "label": {"show": bool(shape)}, "itemStyle": {"borderWidth": 1,
                 "borderColor": "rgba(128,128,128,0.25)"}, "selectedMode": "single",
                 "select": {"itemStyle": {"borderColor": "#d58a1f", "borderWidth": 3}},
             }
         ],
     }  # fmt: skip
     return chart, (140 if key else 80) + 38 * len(down)
+
+
+def _cell(
+    cell: Sequence[Any], span: tuple[float, float], colours: Sequence[str], shape: str
+) -> Chart:
+    """A cell whose text can be read on its colour in both themes."""
+    strong = abs(cell[2]) > 0.6 * span[1]
+    written = (
+        INK if colours is POOR_TO_GOOD else "#ffffff" if strong and colours[-1] == BLUE else MIDDLE
+    )
+    label = {"formatter": format(cell[2], shape), "color": written, "textBorderWidth": 0}
+    return {"value": list(cell), "label": label}
 
 
 def boxes(names: Sequence[str], fives: Sequence[Sequence[float]]) -> tuple[Chart, int]:
@@ -150,14 +173,19 @@ def boxes(names: Sequence[str], fives: Sequence[Sequence[float]]) -> tuple[Chart
     }, FRAME_PIXELS + ROW_PIXELS * len(names)  # fmt: skip
 
 
-def radar(corners: Sequence[str], values: Mapping[str, Sequence[float]], most: float = 5) -> Chart:
-    """Each series around the same corners, from the middle to `most`."""
+def radar(
+    corners: Sequence[str],
+    values: Mapping[str, Sequence[float]],
+    least: float = 1,
+    most: float = 5,
+) -> Chart:
+    """Each series around the same corners, from `least` in the middle to `most`."""
     return {
         "animation": False,
         "legend": LEGEND,
         "tooltip": {"trigger": "item"},
         "radar": {
-            "indicator": [{"name": name, "min": 0, "max": most} for name in corners],
+            "indicator": [{"name": name, "min": least, "max": most} for name in corners],
             "radius": "62%", "center": ["50%", "56%"], "splitArea": {"show": False},
         },
         "series": [
@@ -177,7 +205,7 @@ def lines(x: str, series: Mapping[str, Rows], *, least: float, most: float) -> C
     return {
         "animation": False,
         "legend": LEGEND,
-        "grid": {**GRID, "bottom": 40, "top": 64},
+        "grid": {**GRID, "bottom": 40},
         "tooltip": {"trigger": "axis"},
         "xAxis": {
             "type": "value", "name": x, "nameLocation": "middle", "nameGap": 26,
@@ -223,14 +251,14 @@ def bubbles(
     most = max((point[2] for point in points), default=1)
     marks: list[Any] = [
         {"yAxis": level, "name": name, "label": {"formatter": f"{name} {level:+.2f}",
-         "position": "insideEndTop"}}
+         "position": "end", "color": MIDDLE}}
         for name, level in (levels or {}).items()
     ]  # fmt: skip
     if diagonal:
         marks.append([{"coord": [1, 1], "symbol": "none"}, {"coord": [5, 5], "symbol": "none"}])
     return {
         "animation": False,
-        "grid": {**GRID, "bottom": 40, "top": 34},
+        "grid": {**GRID, "bottom": 40, "top": 34, "right": 84 if levels else 16},
         "tooltip": {"trigger": "item", "formatter": f"{{@[0]}} / {{@[1]}}: {{@[2]}} {unit}"},
         "xAxis": {"type": "value", "nameLocation": "middle", "nameGap": 26, **x},
         "yAxis": {"type": "value", "nameTextStyle": {"align": "left"}, **y},

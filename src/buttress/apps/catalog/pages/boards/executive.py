@@ -79,6 +79,8 @@ def changed(value: float | None, was: float | None, *, share: bool) -> str | Non
     if value is None or was is None:
         return None
     apart = value - was
+    if abs(apart) < (0.0005 if share else 0.005):
+        return None
     return f"{apart * 100:+.1f} points" if share else f"{apart:+.2f}"
 
 

@@ -26,8 +26,7 @@ def show(window: Window) -> None:
     """The tab."""
     with page_session() as session:
         found = figures_of(session, window)
-    for sentence in insights(found.models):
-        st.markdown(f"- {sentence}")
+    st.markdown("\n".join(f"- {sentence}" for sentence in insights(found.models)))
     left, right = st.columns(2)
     with left:
         st.subheader("Mean score")
@@ -46,7 +45,7 @@ def show(window: Window) -> None:
     with left:
         around(found.models)
     with right:
-        temperatures(found.by_temperature)
+        temperatures(found.models, found.by_temperature)
     by_type(found)
     providers(found.models)
 
@@ -98,11 +97,11 @@ def table(models: Sequence[OfModel]) -> None:
         }
         for one in models
     ]
-    columns = {name: number(format="%.2f", width=85) for name in ("Overall", "Structure",
+    columns = {name: number(format="%.2f", width=75) for name in ("Overall", "Structure",
                "Content", "Translation", "Seconds")}  # fmt: skip
     columns |= {name: number(format="%.0f", width=70) for name in ("Good, %", "Poor, %")}
     columns |= {"Evaluations": number(format="localized", width=90)}
-    columns |= {"Cost, USD": number(format="%.4f", width=85)}
+    columns |= {"Cost, USD": number(format="%.4f", width=75)}
     st.dataframe(rows, hide_index=True, alt="Figures of each model", column_config=columns)
 
 
@@ -120,10 +119,11 @@ def around(models: Sequence[OfModel]) -> None:
         st.caption(f"The {ON_THE_RADAR} models with most evaluations, of {len(models)}.")
 
 
-def temperatures(cells: Sequence[Cell]) -> None:
-    """The score by temperature."""
+def temperatures(models: Sequence[OfModel], cells: Sequence[Cell]) -> None:
+    """The score by temperature, the models in the colours of the radar."""
     st.subheader("Temperature")
-    series: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    most = sorted(models, key=lambda one: -one.means.evaluations)
+    series: dict[str, list[tuple[float, float]]] = {model_title(one.model): [] for one in most}
     for cell in cells:
         series[model_title(cell.model)].append((float(cell.other), round(cell.overall, 2)))
     warmest = max((float(cell.other) for cell in cells), default=1.0)
@@ -146,7 +146,7 @@ def by_type(found: Performance) -> None:
     ]
     chart, height = charts.heat(
         [type_title(one) for one in types], [model_title(one) for one in models], cells,
-        span=(1, 5), colours=charts.POOR_TO_GOOD,
+        span=(1, 5), colours=charts.POOR_TO_GOOD, shape=".2f",
     )  # fmt: skip
     st.echarts_chart(chart, height=height, alt="Mean score of each model for each type")
 

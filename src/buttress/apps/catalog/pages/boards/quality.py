@@ -55,7 +55,7 @@ def together(found: Quality) -> None:
     names = [metric.capitalize() for metric in METRICS]
     chart, height = charts.heat(
         names, names, [cell for cell in cells if cell[2] is not None],
-        span=(-1, 1), colours=charts.AGAINST_TO_WITH,
+        span=(-1, 1), colours=charts.AGAINST_TO_WITH, shape=".2f",
     )  # fmt: skip
     st.echarts_chart(chart, height=height, alt="Correlation of the metrics")
     st.caption(
@@ -88,6 +88,7 @@ def criticisms(found: list[Criticism]) -> None:
         [f"{one.rule} ({one.metric})" for one in found],
         {"Times": [one.times for one in found]},
         {"type": "value", "name": "times", "minInterval": 1, "splitNumber": 4},
+        margin=190,
     )
     st.echarts_chart(chart, height=height, alt="How often each rule took points")
     number = st.column_config.NumberColumn
