@@ -20,6 +20,7 @@ from buttress.apps.catalog.service import (
     prompts,
     reviewing,
     sources,
+    trying,
 )
 from buttress.runtime import Runtime
 from buttress.testing import someone
@@ -48,7 +49,8 @@ def show(name: str, who: object, address: dict[str, str]) -> None:
         getattr(import_module(f"buttress.apps.catalog.pages.{name}"), name)()
 
 
-def shown(name: str, who: Identity, **address: object) -> AppTest:
+def shown(name: str, who: Identity, *, refused: bool = False, **address: object) -> AppTest:
+    """A page as somebody sees it; the workspace around it is not there to explain a refusal."""
     page = AppTest.from_function(
         show,
         default_timeout=60,
@@ -58,7 +60,7 @@ def shown(name: str, who: Identity, **address: object) -> AppTest:
             "address": {key: str(value) for key, value in address.items()},
         },
     ).run()
-    assert not page.exception, page.exception
+    assert bool(page.exception) == refused, page.exception
     return page
 
 
@@ -205,6 +207,14 @@ def test_a_product_shows_each_value_with_the_place_it_was_read_from(
     assert page.code  # the matching text of the most doubtful field
 
 
+def test_who_did_not_upload_a_document_sees_the_source_too(product: int, bento: Identity) -> None:
+    page = shown("products", bento, product=product)
+
+    assert not page.error
+    assert page.code
+    assert page.get("image")
+
+
 def test_html_of_a_model_is_shown_and_never_done(
     runtime: Runtime, product: int, ana: Identity
 ) -> None:
@@ -276,9 +286,10 @@ def test_what_somebody_else_reviews_is_said(
     with acting(bento), runtime.session() as session:
         reviewing.claim(session, other)
 
-    page = shown("review", ana, product=other)
+    page = shown("review", ana, product=other, refused=True)
 
-    assert "free again at" in page.error[0].value
+    assert "bento@example.com reviews this product" in page.exception[0].message
+    assert not page.button
 
 
 def test_skipping_goes_on_behind_the_skipped_one(runtime: Runtime, ana: Identity) -> None:
@@ -344,3 +355,13 @@ def test_reviewed_products_are_frozen_and_compared(
     with runtime.session() as session:
         (outcome,) = experiments.outcomes(session, dataset.id)
         assert outcome.experiment.job_id is not None
+        experiment = outcome.experiment.id
+        assert experiments.overall_of(session, experiment) is None
+        items_left = experiments.missing(session, experiment)
+    assert all(trying.try_item(runtime, experiment, item) for item in items_left)
+    (table,) = shown("experiments", ana).dataframe
+    with runtime.session() as session:
+        overall = experiments.overall_of(session, experiment)
+        assert overall is not None
+    assert list(table.value["Overall"]) == [round(overall.value, 2)]
+    assert list(table.value["95 % interval"]) == [""]  # of one product there is none

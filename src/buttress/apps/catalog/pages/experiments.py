@@ -147,11 +147,24 @@ def line(one: Outcome) -> dict[str, object]:
         "Temperature": float(one.experiment.temperature),
         "Done": (one.done + one.failed) / max(one.items, 1),
         "Failed": one.failed,
-        **{metric.capitalize(): _rounded(getattr(one, metric)) for metric in METRICS},
+        "Overall": _rounded(one.overall),
+        "95 % interval": spread(one.experiment.id, one.done),
+        **{metric.capitalize(): _rounded(getattr(one, metric)) for metric in METRICS[1:]},
         "Fields as reviewed": one.same_fields,
         "Seconds": _rounded(one.seconds),
         "Cost, USD": one.cost_usd,
     }
+
+
+# Drawing two thousand samples takes its time, and the table is shown anew every few seconds.
+@st.cache_data(scope="session", max_entries=100, show_spinner=False)
+def spread(experiment_id: int, done: int) -> str:
+    """The interval of the mean overall score; `done` items have one, which tells it is stale."""
+    with page_session() as session:
+        told = service.overall_of(session, experiment_id)
+    if told is None or not isinstance(told.interval, Interval):
+        return ""
+    return f"{told.interval.low:.2f} to {told.interval.high:.2f}"
 
 
 def chart(found: Sequence[Outcome]) -> dict[str, object]:

@@ -129,7 +129,7 @@ def one(product_id: int) -> None:
     product = found.product
     if found.evaluation is None:
         raise BadInput("it was not evaluated yet", hint="Take another one.")
-    with explained(), page_session() as session:
+    with page_session() as session:
         reviewing.claim(session, product_id)
     st.title(plain(product.name or f"Product {product.id}"))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

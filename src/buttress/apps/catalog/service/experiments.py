@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, undefer
 
-from buttress.apps.catalog.agreement import Comparison, Unsaid, compare
+from buttress.apps.catalog.agreement import Comparison, Estimate, Unsaid, compare
+from buttress.apps.catalog.agreement.scores import mean
 from buttress.apps.catalog.models import (
     Dataset,
     DatasetItem,
@@ -184,6 +186,17 @@ def outcomes(session: Session, dataset_id: int) -> list[Outcome]:
         )
         for experiment, done, failed, *means in found
     ]
+
+
+def overall_of(session: Session, experiment_id: int) -> Estimate | None:
+    """The mean overall score with its interval, None while there is no score."""
+    scores = session.scalars(
+        select(ExperimentResult.overall).where(
+            ExperimentResult.experiment_id == experiment_id, ExperimentResult.overall.is_not(None)
+        )
+    )
+    values = np.array([float(score) for score in scores if score is not None])
+    return mean(values, np.ones(len(values), dtype=np.int64)) if len(values) else None
 
 
 def compared(session: Session, first: int, second: int) -> Comparison | Unsaid:
