@@ -30,7 +30,8 @@ def bars(values: Sequence[tuple[str, float]]) -> Any:
         y = top - (place + 1) * ROW + 4
         length = (value - LOWEST) * scale
         drawing.add(Rect(LEFT, y, length, 11, fillColor=BLUE, strokeColor=None))
-        drawing.add(_text(LEFT - 8, y + 2, _short(name), "end", INK))
+        # From the left: browsers have other widths of letters than the drawing reckons with.
+        drawing.add(_text(0, y + 2, _short(name), "start", INK))
         drawing.add(_text(LEFT + length + 5, y + 2, f"{value:.2f}", "start", INK))
     return drawing
 

@@ -136,7 +136,7 @@ def figures(report: Report) -> Section:
         ("Criticisms of each", "issues", ".2f"),
     ):
         value, was = getattr(now, name), getattr(before, name)
-        change = "" if value is None or was is None else f"{value - was:+{shape}}"
+        change = "" if value is None or was is None else f"{value - was:+z{shape}}"
         table.append([label, told(value, shape), told(was, shape), change])
     return Section("Figures", table)
 

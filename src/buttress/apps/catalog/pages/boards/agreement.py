@@ -32,7 +32,7 @@ FIGURES: tuple[tuple[str, str, str], ...] = (
     ("Mean error", "mae", "Points of the scale they lie apart on average"),
     ("Same grade", "exact", "Share of pairs with the same whole grade"),
     ("Within one grade", "within_one", "Share of pairs at most one grade apart"),
-    ("Always the commonest", "majority", "What answering with people's commonest grade would get"),
+    ("Majority", "majority", "What answering with people's commonest grade would get"),
     ("Coverage", "coverage", "Share of evaluations that somebody has rated"),
 )
 SHARES = {"exact", "within_one", "majority", "coverage"}
@@ -274,8 +274,8 @@ def by_group(window: Window, metric: Metric) -> None:
     with page_session() as session:
         found = agreeing.by_group(session, window, group, metric)
     columns = {
-        name: st.column_config.NumberColumn(format="%.2f", width=85)
-        for name in ("Quadratic kappa", "ICC(2,1)", "Mean error", "Bias")
+        name: st.column_config.NumberColumn(format="%.2f", width=62)
+        for name in ("Kappa", "ICC", "Error", "Bias")
     }
     st.dataframe(
         [{GROUPS[group]: titled(group, name), **line(one)} for name, one in found.items()],
@@ -283,6 +283,7 @@ def by_group(window: Window, metric: Metric) -> None:
         alt=f"Agreement by {GROUPS[group].lower()}",
         column_config=columns,
     )
+    st.caption("Kappa is the quadratic one, the error is in points, the bias machine minus people.")
 
 
 def titled(group: Group, name: str) -> str:
@@ -295,12 +296,12 @@ def line(one: Agreement) -> Mapping[str, object]:
     bias = one.bland_altman
     return {
         "Pairs": one.n,
-        "Quadratic kappa": value(one.kappa_quadratic),
+        "Kappa": value(one.kappa_quadratic),
         "Interval": ""
         if isinstance(one.kappa_quadratic, Unsaid)
         else interval(one.kappa_quadratic),
-        "ICC(2,1)": value(one.icc),
-        "Mean error": value(one.mae),
+        "ICC": value(one.icc),
+        "Error": value(one.mae),
         "Bias": None if isinstance(bias, Unsaid) else bias.bias.value,
         "Why not": str(one.kappa_quadratic) if isinstance(one.kappa_quadratic, Unsaid) else "",
     }

@@ -126,7 +126,8 @@ def heat(
         "visualMap": {
             "min": span[0], "max": span[1], "show": key, "calculable": False,
             "orient": "horizontal", "left": "center", "bottom": 0, "itemHeight": 120,
-            "itemWidth": 12, "precision": 1, "inRange": {"color": list(colours)},
+            "itemWidth": 12, "precision": 1, "text": [f"{span[1]:g}", f"{span[0]:g}"],
+            "inRange": {"color": list(colours)},
         },
         "series": [
             {
