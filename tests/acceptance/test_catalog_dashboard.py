@@ -118,7 +118,7 @@ def test_filters_stand_in_the_address(visitor: Visitor, catalog: Deployment) -> 
 
 def test_a_case_leads_to_its_record_and_back(visitor: Visitor, catalog: Deployment) -> None:
     page = opened(visitor, catalog, "catalog-dashboard?tab=agreement")
-    page.get_by_role("link", name="Cream <b>").first.click()
+    page.get_by_role("button", name="Cream <b>").first.click()
 
     expect(page).to_have_url(re.compile(r"evaluation=\d+"))
     expect(page.get_by_text("What people said")).to_be_visible()

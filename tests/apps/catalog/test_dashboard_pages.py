@@ -124,6 +124,14 @@ def test_agreement_has_figures_with_intervals_and_cases_with_notes(worked: Runti
     assert len(test.get("echarts_chart")) == 3
 
 
+def test_a_case_leads_to_its_record(worked: Runtime) -> None:
+    test = opened(worked, tab="agreement")
+    next(one for one in test.button if "Cream" in one.label).click().run()
+
+    assert not test.exception
+    assert "What people said" in words(test)
+
+
 def test_what_cannot_be_said_says_why(worked: Runtime) -> None:
     # Nobody has rated what was extracted in these few days by this model.
     test = opened(worked, tab="agreement", days="7", type="Fragrance", model="mistral:small")

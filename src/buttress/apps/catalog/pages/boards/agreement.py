@@ -251,10 +251,10 @@ def cases(window: Window, metric: Metric, machine: int | None, human: int | None
 def card(one: Discrepancy) -> None:
     """One case in which they differ."""
     with st.container(border=True, gap="small"):
-        st.page_link(
-            way("dashboard"), label=f"**{plain(one.name or f'evaluation {one.evaluation_id}')}**",
-            icon=":material/search:",
-            query_params={"tab": "Investigation", "evaluation": str(one.evaluation_id)},
+        st.button(
+            f"**{plain(one.name or f'evaluation {one.evaluation_id}')}**",
+            key=f"case-{one.evaluation_id}-{one.person}", type="tertiary",
+            icon=":material/search:", on_click=investigate, args=(one.evaluation_id,),
         )  # fmt: skip
         st.markdown(
             f"machine **{one.machine:.2f}**, {plain(one.person)} **{one.human:.2f}** · "
@@ -262,6 +262,12 @@ def card(one: Discrepancy) -> None:
         )
         if one.note:
             st.caption(f":material/chat: {plain(one.note)}")
+
+
+def investigate(evaluation_id: int) -> None:
+    """Go to the record of an evaluation."""
+    st.session_state["tab"] = "Investigation"
+    st.query_params["evaluation"] = str(evaluation_id)
 
 
 def by_group(window: Window, metric: Metric) -> None:
