@@ -14,10 +14,8 @@ from buttress.ui.operations.live import still
 from buttress.ui.text import plain
 
 
-@st.fragment(run_every="1s")
 def follow(request_id: int) -> None:
     """Show how far a request is; goes to the product once there is one."""
-    still("data.import")
     with page_session() as session:
         request = batches.request_of(session, request_id)
     if request.state == "done" and request.product_id is not None:
@@ -25,11 +23,23 @@ def follow(request_id: int) -> None:
     if request.state == "failed":
         failed(request)
         return
-    done, words = said_by_job(request)
-    st.progress(min(max(done, 0.0), 1.0), text=words)
+    under_way(request_id)
     st.caption(
         "You may leave this page: it goes on, and the product will be in the list of products."
     )
+
+
+@st.fragment(run_every="1s")
+def under_way(request_id: int) -> None:
+    """How far it is. The page around it decides what comes next: a fragment that is late must not
+    take somebody to another page who is there already."""
+    still("data.import")
+    with page_session() as session:
+        request = batches.request_of(session, request_id)
+    if request.state in ("done", "failed"):
+        st.rerun()
+    done, words = said_by_job(request)
+    st.progress(min(max(done, 0.0), 1.0), text=words)
 
 
 def failed(request: Request) -> None:
