@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -139,7 +140,8 @@ def lines(servers: Servers, quick: bool) -> list[str]:
         f"with a criticism, read in by COPY in {filled:.0f} s with triggers that keep three "
         f"roll-ups, {'exact' if exact else 'WRONG'} in the end. Cold: all queries and statistics of "
         f"a tab without cache, the median of {TURNS}, nothing kept in the process. Products have no "
-        "content here. The original loaded the whole table and grouped it in pandas.",
+        "content here. The original loaded the whole table and grouped it in pandas. "
+        f"{os.getloadavg()[2]:.0f} processes wanted the {os.cpu_count()} cores meanwhile.",
         "",
         f"| tab | {' | '.join(f'{name}, {how}' for name, _ in spans for how in ('cold', 'cached'))} |",
         "| --- | --- | --- | --- | --- |",
