@@ -9,14 +9,17 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from streamlit.testing.v1 import AppTest
 
+from buttress.access import Identity
 from buttress.apps.catalog.models import Evaluation, Feedback, Product
 from buttress.apps.catalog.service import adopting, products
 from buttress.db.embedded import Servers
 from buttress.errors import NotFound
 from buttress.mover import move
 from buttress.runtime import Runtime
+from buttress.ui.current import serve
 
 SCHEMA = """
     CREATE TABLE users (id TEXT PRIMARY KEY, username TEXT, password_hash TEXT);
@@ -110,3 +113,27 @@ def test_taken_over_twice_it_is_there_once(runtime: Runtime) -> None:
         again = adopting.adopt(session)
 
     assert (again.evaluations, again.already) == (0, 3)
+
+
+def test_the_page_offers_what_came_later(runtime: Runtime, ana: Identity) -> None:
+    def page(who: object) -> None:
+        from buttress.access import acting
+        from buttress.apps.catalog.pages import older_tool
+
+        with acting(who):  # type: ignore[arg-type]
+            older_tool.offer()
+
+    with runtime.owner_database.session() as session:
+        session.execute(
+            text(
+                "UPDATE prototype.evaluations SET extracted_json = '{}', brand = 'Later' WHERE id = 4"
+            )
+        )
+    serve(runtime)
+    shown = AppTest.from_function(page, default_timeout=60, kwargs={"who": ana}).run()
+    assert "1 evaluations" in str(shown.markdown[0].value)
+    shown.button[0].click().run()
+
+    assert "1 products with 1 evaluations" in str(shown.success[0].value)
+    with runtime.session() as session:
+        assert session.scalar(select(Product.id).where(Product.brand == "Later")) is not None

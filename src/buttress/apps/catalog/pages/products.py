@@ -8,6 +8,7 @@ import streamlit as st
 
 from buttress.apps.catalog import app
 from buttress.apps.catalog.models import Product
+from buttress.apps.catalog.pages import older_tool
 from buttress.apps.catalog.pages.delivering import deliveries, export_and_deliver
 from buttress.apps.catalog.pages.looks import (
     QUALITY,
@@ -44,6 +45,7 @@ def products() -> None:
         one_product(product_id)
         return
     st.title("Products")
+    older_tool.offer()
     with page_session() as session:
         choices = service.choices(session)
     wanted, order = narrowed(choices)
