@@ -16,7 +16,8 @@ import pytest
 
 from buttress.db.database import Database
 from buttress.db.embedded import Servers
-from buttress.db.migrations import upgrade
+from buttress.deployment import prepare
+from buttress.runtime import select_apps
 
 STOP_SECONDS = 10
 UP = [sys.executable, "-c", "from buttress.cli import main; main()", "up"]
@@ -33,7 +34,7 @@ def base(
 ) -> str:
     """The environment of the process, and the address it will answer at."""
     with closing(Database(database_url)) as database:
-        upgrade(database, [])
+        prepare(database, select_apps(""))
     port = free_port()
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("REDIS_URL", servers.valkey_url)
@@ -94,7 +95,7 @@ def test_it_serves_everything_on_one_port_and_stops_when_asked(
         process.send_signal(signal_number)
         _, err = process.communicate(timeout=STOP_SECONDS)
 
-    assert (ready.status_code, ready.json()["status"]) == (200, "pass")
+    assert (ready.status_code, ready.json()["status"]) == (200, "pass"), ready.text
     assert nobody.status_code == 401
     assert (page.status_code, nested.status_code, unknown.status_code) == (200, 200, 404)
     assert "text/html" in page.headers["content-type"]

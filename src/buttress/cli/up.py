@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 STOP_SECONDS = 3
 """How long open requests may take to finish once the process is asked to stop."""
 
-HOUSEKEEPING_SECONDS = 5.0
-"""How long a process whose apps have no jobs serves before it looks after its housekeeping."""
+WORK_SECONDS, HOUSEKEEPING_SECONDS = 2.0, 5.0
+"""How long a process serves before its worker begins: the engine is slow to import, and nobody is
+to wait for a page meanwhile. Where apps have no jobs there is only housekeeping to do."""
 
 
 def up(
@@ -108,8 +109,8 @@ def migrate_embedded(runtime: Runtime) -> None:
         return
     # All installed apps, whichever of them this process starts: the database belongs to all.
     apps = select_apps("")
-    # Where only housekeeping waits for them, the worker makes the tables of jobs: nobody waits.
-    later = worker_wanted(runtime) and not any(app.jobs for app in apps)
+    # The worker makes the tables of jobs, after the first page was served.
+    later = worker_wanted(runtime)
     for revision in prepare(runtime.owner_database, apps, jobs=not later).revisions:
         out.print(f"applied {revision.id}: {plain(revision.message)}")
     runtime.cache.look()
@@ -131,7 +132,9 @@ def working(runtime: Runtime) -> AbstractContextManager[None]:
         runtime.jobs,
         concurrency=runtime.settings.jobs.concurrency,
         owner=runtime.owner_database if embedded else None,
-        wait_seconds=0.0 if any(app.jobs for app in runtime.apps) else HOUSEKEEPING_SECONDS,
+        wait_seconds=WORK_SECONDS
+        if any(app.jobs for app in runtime.apps)
+        else HOUSEKEEPING_SECONDS,
     )
 
 
