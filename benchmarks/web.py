@@ -65,7 +65,15 @@ def lines(servers: Servers, quick: bool) -> list[str]:
         asyncio.run(ask(many, gated.port, READ, seconds, clients=CLIENTS, headers=gated.headers))
         calm = Met()
         asyncio.run(
-            ask(calm, gated.port, READ, 4 * seconds, clients=CLIENTS, headers=gated.headers, pause=1.0)
+            ask(
+                calm,
+                gated.port,
+                READ,
+                4 * seconds,
+                clients=CLIENTS,
+                headers=gated.headers,
+                pause=1.0,
+            )
         )
         before = gated.memory()
         signed_in, seen = asyncio.run(sign_ins(gated.port, gated)), gated

@@ -18,7 +18,9 @@ from buttress.check import GROUPS, Facts, all_checks, facts_of, run
 from buttress.check.registry import Check, NotApplicable
 from buttress.check.report import look
 from buttress.db.embedded import Servers
+from buttress.deployment import prepare
 from buttress.jobs.tables import install
+from buttress.runtime import select_apps
 from buttress.settings import Given
 from docs.generate import REFERENCE
 from integration.check_cases import FIRES, ON_A_SERVER_OF_ITS_OWN, SILENT
@@ -190,6 +192,7 @@ def test_the_command_prints_json_and_ends_with_the_exit_code_asked_for(world):
         "set role buttress_owner; create unlogged table gone (id int primary key)"
     )
     install(facts.open.owner_database)
+    prepare(facts.open.owner_database, select_apps(""))
     url = facts.settings.database_url.get_secret_value()
     environment = {
         "PATH": "/usr/bin:/bin", "BUTTRESS_HOME": str(world.folder),

@@ -239,3 +239,14 @@ def test_waits_are_measured(open_database):
     stats = database.pool_stats()
     assert 0.1 <= stats.p99_wait_seconds == stats.longest_wait_seconds < 2.0
     assert stats.waited == 1
+
+
+def test_a_connection_by_an_engine_of_before_close_is_closed_when_it_is_returned(database_url):
+    database = Database(database_url)
+    before = database.engine
+    database.close()
+
+    with before.connect() as connection:
+        wire = connection.connection.dbapi_connection
+
+    assert wire.closed

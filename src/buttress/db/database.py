@@ -232,6 +232,9 @@ class Database:
             engine, self._engine = self._engine, None
         if engine is not None:
             engine.dispose()
+            # Who got hold of the engine just before may still connect, to the pool SQLAlchemy has
+            # put in its place: that one keeps nothing either.
+            engine.pool.dispose()
         if self.replicas is not None:
             self.replicas.close()
 
