@@ -30,11 +30,13 @@ $(VENV)/.ready: pyproject.toml uv.lock
 run: setup
 	@$(BIN)/buttress demo
 
+# Playwright keeps an event loop running in its process, where nothing else can run one.
 test: setup
-	@$(BIN)/pytest -n auto --dist worksteal
+	@$(BIN)/pytest -n auto --dist worksteal --ignore tests/acceptance
+	@$(BIN)/pytest -n auto --dist loadfile tests/acceptance
 
 quick: setup
-	@$(BIN)/pytest -n auto --dist worksteal -m "not slow"
+	@$(BIN)/pytest -n auto --dist worksteal --ignore tests/acceptance -m "not slow"
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -22,8 +22,9 @@ from buttress.cli import cli
 from buttress.cli.up import listen
 from buttress.db.database import Database
 from buttress.db.embedded import Servers
-from buttress.db.migrations import upgrade
+from buttress.deployment import prepare
 from buttress.errors import BadInput
+from buttress.runtime import select_apps
 from buttress.settings import Settings
 
 BUTTRESS = [sys.executable, "-m", "buttress"]
@@ -133,7 +134,7 @@ def test_a_server_asked_to_stop_is_unready_for_a_while_and_serves_meanwhile(
     database_url: str, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(Database(database_url)) as database:
-        upgrade(database, [])
+        prepare(database, select_apps(""))
     base = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("REDIS_URL", servers.valkey_url)

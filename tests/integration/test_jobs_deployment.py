@@ -77,7 +77,8 @@ def test_a_deployment_migrates_works_and_shows_its_jobs(deployed: Settings) -> N
     try:
         assert "chores.chore" in worker.stdout.readline()
         with Runtime(deployed) as runtime:
-            (job,) = runtime.apps[0].jobs
+            (chores,) = (app for app in runtime.apps if app.name == "chores")
+            (job,) = chores.jobs
             ticket = runtime.jobs.enqueue(job, "milk")
             assert ticket.result(timeout_seconds=20) == "fetched milk"
         assert "chores.chore" in buttress("jobs", "list", "--state", "done")
