@@ -34,7 +34,7 @@ def test_an_exhausted_pool_does_not_keep_a_worker_from_being_heard(
     database: Database, backend_url: str
 ) -> None:
     tables = Tables(database)
-    lease = Lease(database, tables, "here", lambda _: None, DatabaseClock())
+    lease = Lease(database, tables, "here", lambda _: None, lambda _: None, DatabaseClock())
     other = Database(backend_url)
     try:
         lease.start()

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 
 from buttress.db.database import Database
 from buttress.jobs import JobFailed, Jobs, Ticket
+from buttress.jobs.lease import LEASE_SECONDS
 from integration import jobs_world
 from integration.jobs_world import end, start_worker, wait_until
+from own_server import own_server
 
 Process = subprocess.Popen[bytes]
 
@@ -95,6 +97,49 @@ def test_a_frozen_worker_that_comes_back_does_no_harm(
     assert_each_once(jobs, tickets)
     time.sleep(1)
     assert len(effects(jobs)) == 24
+
+
+@pytest.mark.slow
+def test_a_server_that_is_away_for_a_while_costs_no_job_though_its_worker_lives_on() -> None:
+    with own_server() as server:
+        jobs_world.prepare(server.url)
+        database = Database(server.url)
+        worker = start_worker(server.url)
+        try:
+            with Jobs(database, lambda: jobs_world.app.jobs) as jobs:
+                tickets = enqueue(jobs, 12, 0.5)
+                wait_until(lambda: len(effects(jobs)) >= 6)
+                server.stop("kill")
+                time.sleep(1.5)
+                server.start()
+
+                assert_each_once(jobs, tickets)
+        finally:
+            end(worker)
+            database.close()
+
+
+@pytest.mark.slow
+def test_a_job_taken_in_an_answer_that_was_lost_is_done_and_a_running_one_is_not_disturbed(
+    jobs: Jobs, start: Callable[[], Process]
+) -> None:
+    work, lease = jobs.tables.work, jobs.tables.lease
+    jobs.pause_queue("default")
+    lost = jobs.enqueue(jobs_world.three_steps, 0, 0.0)
+    start()
+    with jobs.database.connection() as connection:
+        executor = connection.scalars(select(lease.c.executor)).one()
+        connection.execute(
+            update(work)
+            .where(work.c.workflow_uuid == lost.id)
+            .values(status="PENDING", executor_id=executor, owner_xid="lost", recovery_attempts=1)
+        )
+    jobs.resume_queue("default")
+    long = jobs.enqueue(jobs_world.three_steps, 1, LEASE_SECONDS)
+
+    assert_each_once(jobs, [lost, long])
+    assert lost.status().attempts == 2
+    assert long.status().attempts == 1
 
 
 @pytest.mark.slow

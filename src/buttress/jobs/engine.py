@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,7 +31,9 @@ from dbos import (
 from dbos import error as engine_errors
 from dbos._datasource import DatasourceOptions, _still_owns
 from dbos._sys_db import SystemDatabase
-from sqlalchemy import ColumnElement, Engine, create_engine, select
+from dbos._utils import INTERNAL_QUEUE_NAME
+from sqlalchemy import ColumnElement, Engine, create_engine, event, select
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -204,6 +206,19 @@ class Execution:
         # A private call: the public one would forget how often a job was tried and its key.
         self._dbos._recover_pending_workflows([executor])
 
+    def recover_dropped(self, jobs: Sequence[str]) -> None:
+        """Put those of the jobs this process took back into their queues which nothing here does.
+
+        The answer to taking them was lost with the connection, or what came of them could not be
+        written down: while this process lives no other would take them over.
+        """
+        running = set(self._dbos._active_workflows_set.activeList())
+        for job in jobs:
+            if job not in running and self._dbos._sys_db.reenqueue_for_recovery(
+                job, [self.executor], INTERNAL_QUEUE_NAME
+            ):
+                log.warning("job was taken and not done, put back", extra={"job": job})
+
     def step(self, step: Step[Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Do a step of the job this thread runs, or return what it returned before.
 
@@ -353,4 +368,11 @@ def _data_engine(database: Database, connections: int) -> Engine:
         hide_parameters=True,
     )
     database.backend.listen(engine)
+    event.listen(engine, "handle_error", _tell_connecting_failed)
     return engine
+
+
+def _tell_connecting_failed(context: ExceptionContext) -> None:
+    """Have the engine try again: it knows psycopg's words for only some of the ways to be away."""
+    if context.connection is None:
+        context.is_disconnect = True

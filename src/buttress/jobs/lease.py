@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from sqlalchemy import delete, select
@@ -45,7 +45,8 @@ class Lease:
     On a connection of its own to `database`: an exhausted pool does not make a worker look dead.
 
     `recover` is called with the executor id of each dead process that still has running jobs; it
-    may be called for the same one by several peers, and again while it has any.
+    may be called for the same one by several peers, and again while it has any. `recover_dropped`
+    is called with the ids of the jobs this process took longer than a lease ago, running or not.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Lease:
         tables: Tables,
         executor: str,
         recover: Callable[[str], None],
+        recover_dropped: Callable[[Sequence[str]], None],
         clock: DatabaseClock,
     ) -> None:
         self.database = Database(
@@ -62,6 +64,7 @@ class Lease:
         self.tables = tables
         self.executor = executor
         self.recover = recover
+        self.recover_dropped = recover_dropped
         self.clock = clock
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="buttress-jobs-lease", daemon=True)
@@ -97,6 +100,18 @@ class Lease:
             )
             return [executor for executor in found if executor != self.executor]
 
+    def taken(self) -> list[str]:
+        """Jobs that this process took longer than a lease ago and has not finished."""
+        work = self.tables.work
+        long_ago = self.tables.now_ms() - round(LEASE_SECONDS * 1000)
+        mine = select(work.c.workflow_uuid).where(
+            work.c.status == "PENDING",
+            work.c.executor_id == self.executor,
+            work.c.updated_at < long_ago,
+        )
+        with self.database.connection(read_only=True) as connection:
+            return list(connection.scalars(mine))
+
     def _watch(self) -> None:
         last = time.monotonic()
         while not self._stop.wait(BEAT_SECONDS):
@@ -121,6 +136,8 @@ class Lease:
         for executor in self.dead():
             self.recover(executor)
             log.info("jobs of a dead worker taken over", extra={"executor": executor})
+        if taken := self.taken():
+            self.recover_dropped(taken)
 
     def _beat(self) -> None:
         lease = self.tables.lease

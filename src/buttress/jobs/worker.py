@@ -83,7 +83,14 @@ class Worker:
             threads=self.concurrency,
             clock=clock,
         )
-        lease = Lease(self.jobs.database, tables, self.executor, self._execution.recover, clock)
+        lease = Lease(
+            self.jobs.database,
+            tables,
+            self.executor,
+            self._execution.recover,
+            self._execution.recover_dropped,
+            clock,
+        )
         exits.callback(lease.stop)
         exits.callback(self._execution.close, self.drain_seconds)
         lease.start()
