@@ -35,6 +35,7 @@ from buttress.db.embedded import Servers
 from buttress.db.monitor.slot import Series, Slot
 from buttress.db.monitor.statement import Statement
 from buttress.deployment import prepare
+from buttress.errors import Unavailable
 from buttress.health import Check, Health, measures
 from buttress.health.finding import Answer
 from buttress.health.line import Line
@@ -283,6 +284,16 @@ def test_pending_migrations_are_503_and_the_cure_is_for_the_permitted(settings):
     assert found["hint"] == "Run `buttress migrate upgrade`."
     assert "buttress_0001" in found["detail"]
     assert back < 2
+
+
+def test_a_question_after_the_end_opens_nothing(runtime):
+    line = Line(lambda: runtime.database, statement_seconds=1)
+    with line.connection():
+        pass
+    line.close()
+
+    with pytest.raises(Unavailable, match="closed"), line.connection():
+        pass
 
 
 def test_a_newer_database_is_a_warning_so_that_old_processes_stay_while_they_are_replaced(runtime):

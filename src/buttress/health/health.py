@@ -66,7 +66,7 @@ class Health:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; the next question opens new ones."""
+        """Close the connections; questions fail from now on."""
         if self._collector in collectors:
             collectors.remove(self._collector)
         self._line.close()

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from buttress.db.database import Database
+from buttress.errors import Unavailable
 from buttress.settings import PoolSettings, TimeoutSettings
 
 CONNECTIONS = 4
@@ -28,11 +29,20 @@ class Line:
         self._statement_seconds = statement_seconds
         self._lock = threading.Lock()
         self._database: Database | None = None
+        self._closed = False
 
     @property
     def database(self) -> Database:
-        """The database by these connections."""
+        """The database by these connections.
+
+        Raises
+        ------
+        Unavailable
+            The line is closed: a question that comes too late must not open what nobody closes.
+        """
         with self._lock:
+            if self._closed:
+                raise Unavailable("health is closed", hint="Ask the process that is open now.")
             if self._database is None:
                 self._database = self._open()
             return self._database
@@ -59,7 +69,9 @@ class Line:
             database.close()
 
     def close(self) -> None:
-        """Close what is open; the next use opens new ones."""
+        """Close what is open, for good."""
+        with self._lock:
+            self._closed = True
         self.start_anew()
 
     def _open(self) -> Database:
