@@ -24,6 +24,7 @@ from buttress.db.migrations import upgrade
 from buttress.errors import BadInput, BudgetSpent, ModelUnavailable
 from buttress.exports import export_rows
 from buttress.llm import ledger, usage_query
+from buttress.llm.entry import Entry
 from buttress.llm.tables import LLMCall
 from buttress.runtime import Runtime
 from buttress.settings import Settings
@@ -183,6 +184,26 @@ def test_twelve_at_once_do_not_spend_more_than_there_is(
 
     assert len(outcomes) == 8
     assert spent == Decimal("0.000804")
+
+
+def test_a_call_that_ends_while_another_asks_what_is_spent_counts_once(
+    calls_url: str, model_server: ModelServer
+) -> None:
+    with gateway(calls_url, model_server, daily_budget_usd=1.0) as llm:
+        ending = Entry.begun("openai", "m", "catalog.extract")
+        ending.reserved = ending.cost = Decimal("0.4")
+
+        def in_flight() -> list[Entry]:
+            llm._ledger.write(ending)
+            return [ending]
+
+        fits = Entry.begun("openai", "m", "catalog.extract")
+        llm._budgets.reserve(fits, Decimal("0.6"), in_flight)
+        too_much = Entry.begun("openai", "m", "catalog.extract")
+        with pytest.raises(BudgetSpent):
+            llm._budgets.reserve(too_much, Decimal("0.01"), lambda: [fits])
+
+        assert fits.reserved == Decimal("0.6")
 
 
 def test_a_budget_holds_while_the_database_is_away(

@@ -165,6 +165,7 @@ def _images(tree: LexborHTMLParser, base: str) -> list[str]:
 
 
 def _article(text: str, url: str, notes: list[str]) -> str:
+    """The main text; empty where there is none to be found, which is noted."""
     try:
         found: Any = trafilatura.extract(
             text, url=url, include_comments=False, include_tables=True, favor_recall=True

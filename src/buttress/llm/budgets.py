@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -28,7 +28,9 @@ class Budgets:
         self.ledger = ledger
         self._lock = threading.Lock()
 
-    def reserve(self, entry: Entry, cost: Decimal, open_entries: Iterable[Entry]) -> None:
+    def reserve(
+        self, entry: Entry, cost: Decimal, in_flight: Callable[[], Iterable[Entry]]
+    ) -> None:
         """Set aside what a call may cost; raises `BudgetSpent`."""
         limits = self._limits(entry)
         if not limits:
@@ -36,12 +38,14 @@ class Budgets:
         now = datetime.now(UTC)
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
         with self._lock:  # of two calls that come at once, the second sees the first
-            spent = self.ledger.spent_since(today)
-            for other in list(open_entries):
-                if other is not entry:
-                    key = (other.app, other.person)
-                    held = max(other.reserved, other.cost or Decimal(0))
-                    spent[key] = spent.get(key, Decimal(0)) + held
+            # Asked for before the ledger, which leaves them out: one that ends meanwhile counts
+            # once, and is never missed.
+            others = [other for other in in_flight() if other is not entry]
+            spent = self.ledger.spent_since(today, without=[other.id for other in others])
+            for other in others:
+                key = (other.app, other.person)
+                held = max(other.reserved, other.cost or Decimal(0))
+                spent[key] = spent.get(key, Decimal(0)) + held
             for (app, person), limit in limits.items():
                 used = total(spent, app, person)
                 if used + cost > limit or used >= limit:

@@ -307,7 +307,7 @@ class LLM:
         self, chosen: Chosen, question: Question, entry: Entry, deadline: Deadline
     ) -> Asking:
         estimate = self.prices.cost(str(chosen), question.most_tokens)
-        self._budgets.reserve(entry, estimate or Decimal(0), self._books.open)
+        self._budgets.reserve(entry, estimate or Decimal(0), lambda: self._books.open)
         return Asking(
             question,
             chosen,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -88,18 +90,20 @@ class Ledger:
         log.info("model calls are written again", extra={"rows": len(rows)})
         return not left
 
-    def spent_since(self, moment: datetime) -> Spent:
-        """What calls have cost since then, those not written yet included.
+    def spent_since(self, moment: datetime, *, without: Collection[UUID] = ()) -> Spent:
+        """What calls have cost since then, those not written yet included, but for some.
 
         While the database is away the last known figures stand for those it holds.
         """
+        with self._lock:
+            kept = [row for row in self._unwritten if row["id"] not in without]
+        counted_here = [*without, *(row["id"] for row in kept)]
         chosen = (
             select(LLMCall.app, LLMCall.person, func.sum(LLMCall.cost))
             .where(LLMCall.at >= moment, LLMCall.cost.is_not(None))
+            .where(LLMCall.id.not_in(counted_here))
             .group_by(LLMCall.app, LLMCall.person)
         )
-        with self._lock:
-            kept = list(self._unwritten)
         try:
             with self.database.connection(read_only=True) as connection:
                 rows = connection.execute(chosen).all()
