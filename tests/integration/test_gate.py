@@ -22,9 +22,19 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from buttress.access import Origin, audit, current, passwords, people, signing_in, tokens
+from buttress.access import (
+    Origin,
+    audit,
+    current,
+    lookup,
+    passwords,
+    people,
+    signing_in,
+    tokens,
+)
 from buttress.access.tables import AuditEntry
 from buttress.api.app import create_api
+from buttress.errors import Unavailable
 from buttress.gate import Gate, bodies
 from buttress.gate import owners as owners_module
 from buttress.gate.headers import content_policy
@@ -551,6 +561,24 @@ def test_signing_out_ends_the_sign_in_at_once(house):
     assert client.post("/sign-out", headers={"origin": SITE}).status_code == 303
 
     assert house.client(cookies={"buttress": secret}).get("/").status_code == 401
+
+
+def test_a_page_that_is_open_gets_its_scripts_while_the_database_is_away(house, monkeypatch):
+    client = house.signed_in()
+    secret = client.cookies["buttress"]
+    assert client.get("/").status_code == 200
+
+    def away() -> None:
+        raise Unavailable("no answer")
+
+    monkeypatch.setattr(house.gate.identities, "transaction", away)
+    monkeypatch.setattr(lookup, "SECONDS", 0)
+
+    assert client.get("/static/js/chart.js").json()["name"] == "ann@example.com"
+    assert client.get("/").status_code == 503
+    other = house.client(cookies={"buttress": secret[:-1] + "?"})
+    assert other.get("/static/js/chart.js").status_code == 503
+    assert house.client().get("/static/js/chart.js").status_code == 401
 
 
 def test_the_inside_is_told_the_sign_in_and_not_the_person(house):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -64,23 +65,27 @@ class Identities:
 
     def known_cookie(self, secret: str, origin: Origin) -> Identity | None:
         """What was answered for this cookie within the last second, without waiting."""
-        return self._known_as(("cookie", digest(secret)), origin)
+        return self._known_as(("cookie", digest(secret)), origin, SECONDS)
+
+    def once_known_cookie(self, secret: str, origin: Origin) -> Identity | None:
+        """Whose it was when this process last asked, however long ago that is."""
+        return self._known_as(("cookie", digest(secret)), origin, math.inf)
 
     def known_token(self, token: str, origin: Origin) -> Identity | None:
         """The same for a token."""
-        return self._known_as(("token", digest(token)), origin)
+        return self._known_as(("token", digest(token)), origin, SECONDS)
 
     def known_sign_in(self, sign_in: UUID) -> Identity | None:
         """The same for a sign-in."""
-        return self._known_as(("sign-in", sign_in), Origin())
+        return self._known_as(("sign-in", sign_in), Origin(), SECONDS)
 
     def forget(self, secret: str) -> None:
         """Ask anew for this cookie."""
         self._known.pop(("cookie", digest(secret)), None)
 
-    def _known_as(self, key: Key, origin: Origin) -> Identity | None:
+    def _known_as(self, key: Key, origin: Origin, seconds: float) -> Identity | None:
         found = self._known.get(key)
-        if found is None or time.monotonic() - found[0] >= SECONDS:
+        if found is None or time.monotonic() - found[0] >= seconds:
             return None
         return replace(found[1], origin=origin) if isinstance(found[1], Identity) else None
 
