@@ -32,8 +32,8 @@ run: setup
 
 # Playwright keeps an event loop running in its process, where nothing else can run one.
 test: setup
-	@$(BIN)/pytest -n auto --dist worksteal --ignore tests/acceptance
-	@$(BIN)/pytest -n auto --dist loadfile tests/acceptance
+	@$(BIN)/pytest -n auto --dist worksteal --ignore tests/acceptance; others=$$?; \
+	$(BIN)/pytest -n auto --dist loadfile tests/acceptance && exit $$others
 
 quick: setup
 	@$(BIN)/pytest -n auto --dist worksteal --ignore tests/acceptance -m "not slow"
