@@ -24,6 +24,7 @@ class Books:
         self._lock = threading.Lock()
         self._open: set[Entry] = set()
         self._claimed: set[Entry] = set()
+        self._closed = False
 
     @property
     def open(self) -> list[Entry]:
@@ -33,10 +34,12 @@ class Books:
 
     @contextmanager
     def entry(self, model: str, purpose: str) -> Iterator[Entry]:
-        """One model, as provider:name, that is asked."""
+        """One model, as provider:name, that is asked; raises `Stopped` once the books are closed."""
         provider, _, name = model.partition(":")
         entry = Entry.begun(provider, name, purpose)
         with self._lock:
+            if self._closed:
+                raise Stopped("the model gateway is closed")
             self._open.add(entry)
         try:
             yield entry
@@ -47,6 +50,8 @@ class Books:
 
     def close(self) -> None:
         """Write what somebody still has open as cancelled, and close the ledger."""
+        with self._lock:
+            self._closed = True
         for entry in self.open:
             self._write(entry, Stopped("the model gateway was closed"))
         until = time.monotonic() + CLOSE_SECONDS
