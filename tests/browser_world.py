@@ -57,6 +57,7 @@ class Deployment:
     database: str
     first_link: str
     pid: int
+    home: Path
     report: buttress.MoveReport | None = None
 
 
@@ -96,7 +97,7 @@ def deployed(
     address = f"http://127.0.0.1:{port}"
     try:
         wait_for(address, process, out)
-        yield Deployment(address, database, first_link(out), process.pid, report)
+        yield Deployment(address, database, first_link(out), process.pid, home, report)
     finally:
         process.terminate()
         process.wait(timeout=20)

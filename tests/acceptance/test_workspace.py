@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
+import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
 import buttress
 from browser_world import Deployment, browser_test, settled
+from buttress.db.embedded import Servers
 from buttress.mover.page import headline
 
 pytestmark = browser_test
@@ -92,3 +96,33 @@ def test_no_request_leaves_this_machine(page: Page, base: str) -> None:
     expect(page.get_by_role("heading", name="Apps")).to_be_visible()
 
     assert [url for url in asked if not url.startswith((base, "data:", "blob:"))] == []
+
+
+def test_the_request_id_of_a_page_that_fails_stands_in_our_log_and_in_the_database_s(
+    page: Page, deployment: Deployment, servers: Servers
+) -> None:
+    missing = 'relation "tickets_ticket" does not exist'
+    with psycopg.connect(deployment.database, autocommit=True) as owner:
+        owner.execute("ALTER TABLE tickets_ticket RENAME TO tickets_away")
+        try:
+            page.goto(f"{deployment.address}/tickets-waiting")
+            expect(page.get_by_text("This page failed.")).to_be_visible()
+            settled(page)
+        finally:
+            owner.execute("ALTER TABLE tickets_away RENAME TO tickets_ticket")
+    told = page.get_by_text("Request id").locator("code").inner_text()
+
+    page.get_by_role("link", name="Open the log").click()
+    expect(page.get_by_role("heading", name="Logs", exact=True)).to_be_visible()
+    expect(page.get_by_role("textbox", name="Request id")).to_have_value(told)
+    page.get_by_text("page failed").last.click()
+    expect(page.get_by_test_id("stCode")).to_contain_text(missing)
+
+    with (deployment.home / "logs" / "buttress.log").open() as ours:
+        lines = [json.loads(line) for line in ours if told in line]
+    failed = [line for line in lines if line["event"] == "page failed"]
+    assert [line["request_id"] for line in failed] == [told]
+    with (servers.home / "logs" / "postgresql.log").open() as theirs:
+        said = [line for line in theirs if f" buttress {told} " in line]
+    assert any(missing in line for line in said)
+    assert any("STATEMENT:" in line for line in said)

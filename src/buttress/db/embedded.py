@@ -60,7 +60,8 @@ SETTINGS = {
     "password_encryption": "scram-sha-256",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    "log_line_prefix": "%m [%p] %q%u@%d ",
+    # Ends with who asked: for a page or a route that is its request id.
+    "log_line_prefix": "%m [%p] %q%u@%d %a ",
 }
 
 
