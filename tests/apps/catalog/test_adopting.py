@@ -81,6 +81,7 @@ def test_a_moved_prototype_becomes_products(
     with runtime.session() as session:
         assert adopting.waiting(session) == 4
         adopted = adopting.adopt(session)
+        assert adopting.waiting(session) == 0
 
     assert (adopted.products, adopted.evaluations, adopted.feedback) == (2, 3, 1)
     (left,) = adopted.left
@@ -131,9 +132,44 @@ def test_the_page_offers_what_came_later(runtime: Runtime, ana: Identity) -> Non
         )
     serve(runtime)
     shown = AppTest.from_function(page, default_timeout=60, kwargs={"who": ana}).run()
-    assert "1 evaluations" in str(shown.markdown[0].value)
+    assert "1 evaluation of an older tool" in str(shown.markdown[0].value)
     shown.button[0].click().run()
 
-    assert "1 products with 1 evaluations" in str(shown.success[0].value)
+    assert "1 product with 1 evaluation and 0 ratings." in str(shown.success[0].value)
     with runtime.session() as session:
         assert session.scalar(select(Product.id).where(Product.brand == "Later")) is not None
+
+    fresh = AppTest.from_function(page, default_timeout=60, kwargs={"who": ana}).run()
+    assert not fresh.markdown
+
+
+def test_what_fits_no_product_is_told_once_and_offered_no_more(
+    runtime: Runtime, ana: Identity
+) -> None:
+    def page(who: object) -> None:
+        from buttress.access import acting
+        from buttress.apps.catalog.pages import older_tool
+
+        with acting(who):  # type: ignore[arg-type]
+            older_tool.offer()
+
+    with runtime.owner_database.session() as session:
+        columns = "product_type, extracted_json, structure_score, accuracy_score, overall_score"
+        session.execute(
+            text(
+                f"INSERT INTO prototype.evaluations (id, {columns}, translation_score) VALUES "
+                "(5, 'cosmetics', '{}', 4, 4, 4, NULL), (6, 'furniture', '{}', 4, 4, 4, 4)"
+            )
+        )
+    serve(runtime)
+    shown = AppTest.from_function(page, default_timeout=60, kwargs={"who": ana}).run()
+    assert "2 evaluations of an older tool" in str(shown.markdown[0].value)
+    shown.button[0].click().run()
+
+    assert shown.expander[0].label == "2 evaluations left out"
+    assert [line.value for line in shown.text] == [
+        "evaluations 5: it has no translation_score",
+        "evaluations 6: 'furniture' is not a valid ProductType",
+    ]
+    fresh = AppTest.from_function(page, default_timeout=60, kwargs={"who": ana}).run()
+    assert not fresh.markdown

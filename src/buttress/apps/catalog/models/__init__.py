@@ -2,9 +2,11 @@
 
 `sources` are the documents, `work` what is to be done with them and in which batch, `products`
 what came out and how it was corrected, `evaluations` how good it is and what people say of that,
-`prompts` what models are told, `experiments` what is measured again with other settings.
+`prompts` what models are told, `experiments` what is measured again with other settings, `adoption`
+what of an older tool could not be taken over.
 """
 
+from buttress.apps.catalog.models.adoption import LeftOut
 from buttress.apps.catalog.models.evaluations import (
     BY_PERSON,
     DAILY,
@@ -41,6 +43,7 @@ __all__ = [
     "Extraction",
     "Feedback",
     "Issue",
+    "LeftOut",
     "MaterialText",
     "Product",
     "Prompt",

@@ -253,11 +253,14 @@ def correct(session: Session, product_id: int, path: str, value: Any) -> Product
 
 def describe(product: Product, content: Content) -> None:
     """Let lists show what the content says."""
-    product.brand = content.catalog_a.brand
+    product.brand, product.name = brand_and_name(content)
+
+
+def brand_and_name(content: Content) -> tuple[str, str]:
+    """What lists show of a content."""
     variants = content.catalog_b.variants
-    product.name = content.catalog_a.title_en or (
-        variants[0].item_description_en if variants else ""
-    )
+    described = variants[0].item_description_en if variants else ""
+    return content.catalog_a.brand, content.catalog_a.title_en or described
 
 
 def delete(session: Session, product_id: int) -> None:
