@@ -295,6 +295,23 @@ def test_a_question_after_the_end_opens_nothing(runtime):
         pass
 
 
+def test_the_end_waits_for_a_question_under_way(runtime):
+    asked, answered = threading.Event(), []
+
+    def slow() -> Answer:
+        asked.set()
+        time.sleep(0.3)
+        answered.append(True)
+        return Answer()
+
+    runtime.health.cache = Watched(Check("cache", slow, limit_seconds=0.01))
+    runtime.health.answer("/health/ready", permitted=False)
+    assert asked.wait(5)
+    runtime.health.close()
+
+    assert answered
+
+
 def test_a_newer_database_is_a_warning_so_that_old_processes_stay_while_they_are_replaced(runtime):
     ours = "version_num LIKE 'buttress%'"
     change = text(f"UPDATE buttress_migrations SET version_num = :to WHERE {ours}")

@@ -80,12 +80,22 @@ def answers(base: str) -> bool:
         return False
 
 
+def when_all_is_well(base: str) -> httpx.Response:
+    """A loaded machine may not answer a part of the first probes in time."""
+    give_up = time.monotonic() + 10
+    while True:
+        ready = httpx.get(f"{base}/health/ready")
+        if ready.json()["status"] == "pass" or time.monotonic() > give_up:
+            return ready
+        time.sleep(0.2)
+
+
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_everything_on_one_port_and_stops_when_asked(
     base: str, signal_number: signal.Signals
 ) -> None:
     with running(base) as process:
-        ready = httpx.get(f"{base}/health/ready")
+        ready = when_all_is_well(base)
         nobody = httpx.get(f"{base}/")
         with first_admin(process, base) as browser:
             page, nested = browser.get("/"), browser.get("/moves")

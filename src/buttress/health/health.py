@@ -9,6 +9,7 @@ import os
 import time
 import weakref
 from collections.abc import Iterator, Sequence
+from concurrent.futures import wait
 from typing import TYPE_CHECKING, Self
 
 from buttress.health import parts
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 QUESTION_SECONDS = 2.0
 """What the server itself allows a statement of ours."""
 APP_QUESTION_SECONDS = 10.0
+CLOSE_SECONDS = 2.0
 
 READY = ("/health", "/health/ready")
 Stages = list[list[Watched]]
@@ -66,9 +68,15 @@ class Health:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; questions fail from now on."""
+        """Close the connections; questions fail from now on.
+
+        Those under way are waited for, for two seconds: after this what they ask is closed too.
+        """
         if self._collector in collectors:
             collectors.remove(self._collector)
+        own = [self.database, self.migrations, self.cache]
+        watched = [*own, *(self._apps or ()), *(self._measures or ())]
+        wait([one for check in watched if (one := check.under_way)], CLOSE_SECONDS)
         self._line.close()
         self._app_line.close()
 

@@ -79,6 +79,12 @@ class Watched:
         ).start()
         return run
 
+    @property
+    def under_way(self) -> Future[Finding] | None:
+        """The question that has no answer yet."""
+        run = self._run
+        return run.future if run is not None and not run.future.done() else None
+
     def settle(self, run: Run) -> Finding:
         """What it answered, or that it did not in time."""
         if run.future.done():
