@@ -54,10 +54,12 @@ FILL = [
     SELECT n, 0, 'content', 'rule ' || n % 23, 'catalogA.TitleEN', 'made up', 0.5, type, at
     FROM made WHERE n % 2 = 0""",
     """COPY_OF catalog_feedback (id, evaluation_id, person, person_name, structure, content,
-        translation, overall, notes, created_at)
+        translation, overall, notes, created_at, evaluated_at, product_type, model,
+        machine_structure, machine_content, machine_translation, machine_overall)
     SELECT n * 2 + p, n, lpad(to_hex(n * 7 % 5 + p + 1), 32, '0')::uuid,
         'person ' || n * 7 % 5 + p, rated[1], rated[2], rated[3],
-        0.2 * rated[1] + 0.5 * rated[2] + 0.3 * rated[3], '{}', at
+        0.2 * rated[1] + 0.5 * rated[2] + 0.3 * rated[3], '{}', at,
+        at, type, model, made.structure, made.content, made.translation, overall
     FROM made, generate_series(0, 1) p, LATERAL (SELECT ARRAY[
         least(5, greatest(1, round(structure) + (n * 31 + p) % 7 / 6)),
         least(5, greatest(1, round(content) - (n * 17 + p) % 5 / 4)),

@@ -56,10 +56,12 @@ TABLES = [
             [1 + n * n % 5],
         'catalogA.TitleEN', 'a number no source has', 0.5, type, at FROM made WHERE n % 2 = 1""",
     """INSERT INTO catalog_feedback (evaluation_id, person, person_name, structure, content,
-        translation, overall, notes, created_at)
+        translation, overall, notes, created_at, evaluated_at, product_type, model,
+        machine_structure, machine_content, machine_translation, machine_overall)
     SELECT n, lpad(to_hex(p), 32, '0')::uuid, (ARRAY['ana@example.com', 'bento@example.com'])[p],
         r[1], r[2], r[3], 0.2 * r[1] + 0.5 * r[2] + 0.3 * r[3],
-        CASE WHEN n % 8 = 0 THEN '{"content": "the scent is *invented*"}' ELSE '{}' END::jsonb, at
+        CASE WHEN n % 8 = 0 THEN '{"content": "the scent is *invented*"}' ELSE '{}' END::jsonb, at,
+        at, type, model, structure, content, translation, overall
     FROM made, generate_series(1, 2) p, LATERAL (SELECT ARRAY[
         least(5, greatest(1, round(structure + 0.6 * sin(n * 3 + p)))),
         least(5, greatest(1, round(content + 0.9 * sin(n * 5 + p)

@@ -100,6 +100,15 @@ class Rollup:
         return found
 
     @property
+    def parts(self) -> str:
+        """What to add up over many combinations, without making one row of each before.
+
+        A combination may have several rows there, which may cancel each other: sum, never count,
+        and leave out groups by `HAVING sum(rows) > 0`.
+        """
+        return f"{self.name}_parts"
+
+    @property
     def source_name(self) -> str:
         """The source as SQL names it."""
         schema, name = self.table.schema, quoted(self.table.name)

@@ -81,7 +81,8 @@ def install(connection: Connection, rollup: Rollup) -> bool:
 def uninstall(connection: Connection, rollup: Rollup) -> None:
     """Remove a roll-up and its triggers."""
     if connection.dialect.name == "sqlite":
-        _run(connection, f"DROP VIEW IF EXISTS {quoted(rollup.name)}")
+        for name in (rollup.parts, rollup.name):
+            _run(connection, f"DROP VIEW IF EXISTS {quoted(name)}")
         return
     for statement in _removal(rollup):
         _run(connection, statement)
@@ -277,14 +278,19 @@ def _fill(rollup: Rollup, summary: Summary) -> str:
 
 def _install_view(connection: Connection, rollup: Rollup) -> bool:
     select = rollup.summaries[0].select(rollup.source_name, dialect="sqlite")
-    statement = f"CREATE VIEW {quoted(rollup.name)} AS {select}"
-    there = connection.scalar(
-        text("SELECT sql FROM sqlite_schema WHERE name = :name"), {"name": rollup.name}
+    views = {
+        rollup.name: f"CREATE VIEW {quoted(rollup.name)} AS {select}",
+        rollup.parts: f"CREATE VIEW {quoted(rollup.parts)} AS SELECT * FROM {quoted(rollup.name)}",
+    }
+    there = connection.execute(
+        text("SELECT name, sql FROM sqlite_schema WHERE name IN (:name, :parts)"),
+        {"name": rollup.name, "parts": rollup.parts},
     )
-    if there == statement:
+    if {row.name: row.sql for row in there} == views:
         return False
     uninstall(connection, rollup)
-    _run(connection, statement)
+    for statement in views.values():
+        _run(connection, statement)
     return True
 
 

@@ -93,8 +93,8 @@ def _ratings(one: Evaluation, place: int, people: Sequence[Identity]) -> list[Fe
             metric: min(5, max(1, round(float(getattr(one, metric))) + shift))
             for metric in ("structure", "content", "translation")
         }
-        given.append(Feedback(
-            evaluation_id=one.id, person=person.person, person_name=person.name, **marks,
+        given.append(Feedback.of(
+            one, person=person.person, person_name=person.name, **marks,
             overall=Decimal(str(round(0.2 * marks["structure"] + 0.5 * marks["content"]
                                       + 0.3 * marks["translation"], 2))),
             notes={"content": "invented"} if place % 10 == 0 else {},

@@ -58,7 +58,6 @@ def counted(
     by: ColumnElement[str] = func.coalesce(_group(group), "") if group else func.coalesce("", "")
     chosen = (
         select(by, of_machine, of_human, func.count())
-        .join(Feedback, Feedback.evaluation_id == Evaluation.id)
         .group_by(by, of_machine, of_human)
         .order_by(by)
     )
@@ -76,16 +75,11 @@ def overall_agreement(session: Session, window: Window, metric: Metric = "overal
 def rated(session: Session, window: Window) -> tuple[int, int]:
     """How many evaluations somebody has rated, of how many."""
     covered = session.scalar(
-        _within(
-            # Of two ratings of one evaluation the second covers nothing new.
-            select(func.count(Evaluation.id)).where(
-                select(Feedback.id).where(Feedback.evaluation_id == Evaluation.id).exists()
-            ),
-            window,
-        )
+        # Of two ratings of one evaluation the second covers nothing new.
+        _within(select(func.count(Feedback.evaluation_id.distinct())), window)
     )
     evaluated = session.scalar(
-        text(f"SELECT coalesce(sum(rows), 0) FROM {DAILY.name} WHERE {window.where}"),
+        text(f"SELECT coalesce(sum(rows), 0) FROM {DAILY.parts} WHERE {window.where}"),
         window.parameters,
     )
     return int(covered or 0), int(evaluated or 0)
@@ -117,12 +111,12 @@ def between_people(
 @cached("catalog double ratings", tags=[Evaluation, Feedback])
 def rated_twice(session: Session, window: Window, metric: Metric) -> list[tuple[float, float, int]]:
     """Each different pair of two people's scores of the same, with how often it occurs."""
-    one, other = aliased(Feedback), aliased(Feedback)
-    left, right = getattr(one, str(metric)), getattr(other, str(metric))
+    other = aliased(Feedback)
+    _, left = _columns(metric)
+    right = getattr(other, metric)
     chosen = (
         select(left, right, func.count())
-        .join(other, (other.evaluation_id == one.evaluation_id) & (other.id > one.id))
-        .join(Evaluation, Evaluation.id == one.evaluation_id)
+        .join(other, (other.evaluation_id == Feedback.evaluation_id) & (other.id > Feedback.id))
         .group_by(left, right)
     )
     found = session.execute(_within(chosen, window))
@@ -171,18 +165,23 @@ def discrepancies(
 ) -> list[Discrepancy]:
     """Cases in which they differ most, or those of one cell of the confusion matrix."""
     ours, theirs = _columns(metric)
-    chosen = select(
-        Evaluation.id, Evaluation.product_id, Evaluation.name, Evaluation.product_type,
-        Evaluation.model, Feedback.person_name, ours, theirs, Feedback.notes,
-    ).join(Feedback, Feedback.evaluation_id == Evaluation.id)  # fmt: skip
+    chosen = _within(select(Feedback.id), window)
     if machine is not None:
         chosen = chosen.where(func.round(ours) == machine)
     if human is not None:
         chosen = chosen.where(func.round(theirs) == human)
-    apart = func.abs(ours - theirs)
+    order = (func.abs(ours - theirs).desc(), Feedback.evaluation_id.desc(), Feedback.id)
+    # Names are asked for when it is known whose.
+    farthest = chosen.order_by(*order).limit(limit).subquery()
     found = session.execute(
-        _within(chosen, window).order_by(apart.desc(), Evaluation.id.desc()).limit(limit)
-    )
+        select(
+            Evaluation.id, Evaluation.product_id, Evaluation.name, Evaluation.product_type,
+            Evaluation.model, Feedback.person_name, ours, theirs, Feedback.notes,
+        )
+        .join(Feedback, Feedback.evaluation_id == Evaluation.id)
+        .join(farthest, farthest.c.id == Feedback.id)
+        .order_by(*order)
+    )  # fmt: skip
     return [
         Discrepancy(id, product, name, kind, model, person, float(left), float(right), _told(notes))
         for id, product, name, kind, model, person, left, right, notes in found
@@ -196,13 +195,13 @@ def _told(notes: dict[str, str]) -> str:
 def _columns(metric: Metric) -> tuple[ColumnElement[Decimal], ColumnElement[Decimal]]:
     if metric not in ("overall", "structure", "content", "translation"):
         raise BadInput(f"there is no metric {metric!r}")
-    return getattr(Evaluation, metric), getattr(Feedback, metric)
+    return getattr(Feedback, f"machine_{metric}"), getattr(Feedback, metric)
 
 
 def _group(group: Group) -> InstrumentedAttribute[str]:
     columns = {
-        "product_type": Evaluation.product_type,
-        "model": Evaluation.model,
+        "product_type": Feedback.product_type,
+        "model": Feedback.model,
         "person_name": Feedback.person_name,
     }
     if group not in columns:
@@ -211,9 +210,9 @@ def _group(group: Group) -> InstrumentedAttribute[str]:
 
 
 def _within(chosen: Select, window: Window) -> Select:  # type: ignore[type-arg]
-    chosen = chosen.where(Evaluation.created_at >= window.first, Evaluation.created_at < window.end)
+    chosen = chosen.where(Feedback.evaluated_at >= window.first, Feedback.evaluated_at < window.end)
     if window.product_type is not None:
-        chosen = chosen.where(Evaluation.product_type == window.product_type)
+        chosen = chosen.where(Feedback.product_type == window.product_type)
     if window.model is not None:
-        chosen = chosen.where(Evaluation.model == window.model)
+        chosen = chosen.where(Feedback.model == window.model)
     return chosen

@@ -9,17 +9,25 @@ from sqlalchemy import Row, func, select, text
 from sqlalchemy.orm import Session
 
 from buttress.apps.catalog.dashboard.window import Window
-from buttress.apps.catalog.models import Evaluation, Feedback, Product, Request
+from buttress.apps.catalog.models import (
+    DAILY,
+    PRODUCTS,
+    Evaluation,
+    Feedback,
+    Product,
+    Request,
+)
 from buttress.cache import cached
 
-MEANS = """count(*) AS groups, coalesce(sum(rows), 0) AS evaluations,
-    sum(overall_sum) / nullif(sum(overall_count), 0) AS overall,
-    sum(structure_sum) / nullif(sum(structure_count), 0) AS structure,
-    sum(content_sum) / nullif(sum(content_count), 0) AS content,
-    sum(translation_sum) / nullif(sum(translation_count), 0) AS translation,
-    sum(good_sum) / nullif(sum(rows), 0) AS good,
-    sum(poor_sum) / nullif(sum(rows), 0) AS poor,
-    sum(issue_count_sum) / nullif(sum(rows), 0) AS issues"""
+# Times one: SQLite divides whole numbers without the rest.
+MEANS = """coalesce(sum(rows), 0) AS evaluations,
+    sum(overall_sum) * 1.0 / nullif(sum(overall_count), 0) AS overall,
+    sum(structure_sum) * 1.0 / nullif(sum(structure_count), 0) AS structure,
+    sum(content_sum) * 1.0 / nullif(sum(content_count), 0) AS content,
+    sum(translation_sum) * 1.0 / nullif(sum(translation_count), 0) AS translation,
+    sum(good_sum) * 1.0 / nullif(sum(rows), 0) AS good,
+    sum(poor_sum) * 1.0 / nullif(sum(rows), 0) AS poor,
+    sum(issue_count_sum) * 1.0 / nullif(sum(rows), 0) AS issues"""
 FALL = 0.3
 """How far a mean may fall between two windows before somebody is told."""
 POOR = 0.2
@@ -101,7 +109,7 @@ def executive(session: Session, window: Window) -> Executive:
 def means(session: Session, window: Window) -> Means:
     """The means of a window."""
     row = session.execute(
-        text(f"SELECT {MEANS} FROM catalog_evaluations_daily WHERE {window.where}"),
+        text(f"SELECT {MEANS} FROM {DAILY.parts} WHERE {window.where}"),
         window.parameters,
     ).one()
     return Means.of(row)
@@ -111,8 +119,9 @@ def trend(session: Session, window: Window) -> list[Day]:
     """The mean of each day that had evaluations."""
     found = session.execute(
         text(
-            "SELECT day, sum(rows), sum(overall_sum) / sum(overall_count) "
-            f"FROM catalog_evaluations_daily WHERE {window.where} GROUP BY day ORDER BY day"
+            "SELECT day, sum(rows), sum(overall_sum) * 1.0 / sum(overall_count) "
+            f"FROM {DAILY.parts} WHERE {window.where} "
+            "GROUP BY day HAVING sum(rows) > 0 ORDER BY day"
         ),
         window.parameters,
     )
@@ -126,8 +135,8 @@ def types(session: Session, window: Window) -> list[OfType]:
     """The means of each type of product, the most frequent first."""
     found = session.execute(
         text(
-            f"SELECT product_type, {MEANS} FROM catalog_evaluations_daily "
-            f"WHERE {window.where} GROUP BY product_type ORDER BY sum(rows) DESC"
+            f"SELECT product_type, {MEANS} FROM {DAILY.parts} WHERE {window.where} "
+            "GROUP BY product_type HAVING sum(rows) > 0 ORDER BY sum(rows) DESC, product_type"
         ),
         window.parameters,
     )
@@ -163,12 +172,7 @@ def alerts(session: Session, now: Means, before: Means, by_type: list[OfType]) -
         found.append(
             Alert(f"{failed:,} extractions failed", "Batches tells why; retry them there.")
         )
-    unreviewed = (
-        session.scalar(
-            select(func.count()).where(Product.reviewed_at.is_(None), Product.doubt >= 1)
-        )
-        or 0
-    )
+    unreviewed = int(session.scalar(text(f"SELECT sum(waiting_sum) FROM {PRODUCTS.parts}")) or 0)
     if unreviewed:
         found.append(Alert(f"{unreviewed:,} doubtful products wait for a review", "Open Review."))
     if now.evaluations >= ENOUGH and not session.scalar(select(Feedback.id).limit(1)):

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from datetime import date
+
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from buttress.apps.catalog.dashboard.window import MOMENTS, Window
-from buttress.apps.catalog.models import Correction, Evaluation, Feedback, Product
+from buttress.apps.catalog.dashboard.window import DAYS, MOMENTS, Window
+from buttress.apps.catalog.models import (
+    BY_PERSON,
+    PRODUCTS,
+    PRODUCTS_BY_HOUR,
+    Correction,
+    Evaluation,
+    Feedback,
+    Product,
+)
+from buttress.apps.catalog.models.products import HOUR
 from buttress.cache import cached
 
 
@@ -41,7 +53,6 @@ class Activities(msgspec.Struct, frozen=True):
 def activities(session: Session, window: Window) -> Activities:
     """Everybody who did something, the busiest first."""
     people = session.execute(text(PEOPLE), window.parameters)
-    hours = session.execute(text(HOURS), window.parameters)
     return Activities(
         people=[
             Activity(
@@ -54,18 +65,28 @@ def activities(session: Session, window: Window) -> Activities:
             )
             for row in people
         ],
-        hours=[Hour(int(day), int(hour), int(count)) for day, hour, count in hours],
+        hours=hours(session, window),
     )
 
 
+def hours(session: Session, window: Window) -> list[Hour]:
+    """When people made products, rated and corrected, from Monday on."""
+    found: Counter[tuple[int, int]] = Counter()
+    for day, hour, count in session.execute(text(HOURS), window.parameters):
+        known = day if isinstance(day, date) else date.fromisoformat(day)
+        found[known.isoweekday(), int(hour)] += int(count)
+    return [Hour(weekday, hour, count) for (weekday, hour), count in sorted(found.items())]
+
+
+# People rate and correct by hand: their rows are few enough to be counted.
 PEOPLE = f"""
     WITH done AS (
-        SELECT created_by_name AS person, count(*) AS products, 0 AS evaluations, 0 AS points,
+        SELECT person_name AS person, sum(rows) AS products, 0 AS evaluations, 0 AS points,
             0 AS ratings, 0 AS corrections
-        FROM catalog_product WHERE {MOMENTS} GROUP BY 1
+        FROM {PRODUCTS.parts} WHERE {DAYS} GROUP BY 1
         UNION ALL
         SELECT person_name, 0, sum(rows), sum(overall_sum), 0, 0
-        FROM catalog_evaluations_by_person WHERE day BETWEEN :since AND :until GROUP BY 1
+        FROM {BY_PERSON.parts} WHERE {DAYS} GROUP BY 1
         UNION ALL
         SELECT person_name, 0, 0, 0, count(*), 0
         FROM catalog_feedback WHERE {MOMENTS} GROUP BY 1
@@ -74,19 +95,21 @@ PEOPLE = f"""
         FROM catalog_correction WHERE {MOMENTS} GROUP BY 1
     )
     SELECT person, sum(products) AS products, sum(evaluations) AS evaluations,
-        sum(points) / nullif(sum(evaluations), 0) AS overall,
+        sum(points) * 1.0 / nullif(sum(evaluations), 0) AS overall,
         sum(ratings) AS ratings, sum(corrections) AS corrections
     FROM done WHERE person <> '' GROUP BY person
+    HAVING sum(products) + sum(evaluations) + sum(ratings) + sum(corrections) > 0
     ORDER BY sum(products) + sum(ratings) + sum(corrections) DESC, person
 """
 HOURS = f"""
-    SELECT extract(isodow FROM at), extract(hour FROM at), count(*)
-    FROM (
-        SELECT created_at AT TIME ZONE 'UTC' AS at FROM catalog_product WHERE {MOMENTS}
+    SELECT day, hour, sum(times) FROM (
+        SELECT day, hour, sum(rows) AS times FROM {PRODUCTS_BY_HOUR.parts} WHERE {DAYS}
+        GROUP BY 1, 2
         UNION ALL
-        SELECT created_at AT TIME ZONE 'UTC' FROM catalog_feedback WHERE {MOMENTS}
+        SELECT date(created_at), {HOUR}, count(*) FROM catalog_feedback
+        WHERE {MOMENTS} GROUP BY 1, 2
         UNION ALL
-        SELECT created_at AT TIME ZONE 'UTC' FROM catalog_correction WHERE {MOMENTS}
-    ) AS actions
-    GROUP BY 1, 2 ORDER BY 1, 2
+        SELECT date(created_at), {HOUR}, count(*) FROM catalog_correction
+        WHERE {MOMENTS} GROUP BY 1, 2
+    ) AS done GROUP BY 1, 2 HAVING sum(times) > 0
 """

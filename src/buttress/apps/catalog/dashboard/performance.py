@@ -7,8 +7,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from buttress.apps.catalog.dashboard.executive import MEANS, Means
-from buttress.apps.catalog.dashboard.window import MOMENTS, Window
-from buttress.apps.catalog.models import DAILY, Evaluation, Extraction
+from buttress.apps.catalog.dashboard.window import DAYS, Window
+from buttress.apps.catalog.models import DAILY, EXTRACTIONS, Evaluation, Extraction
 from buttress.cache import cached
 from buttress.db.rollups import percentiles_by
 
@@ -57,8 +57,8 @@ def models(session: Session, window: Window) -> list[OfModel]:
     """Each model, the best first."""
     found = session.execute(
         text(
-            f"SELECT model, {MEANS} FROM catalog_evaluations_daily WHERE {window.where} "
-            "GROUP BY model ORDER BY sum(overall_sum) / sum(overall_count) DESC"
+            f"SELECT model, {MEANS} FROM {DAILY.parts} WHERE {window.where} "
+            "GROUP BY model HAVING sum(rows) > 0 ORDER BY overall DESC, model"
         ),
         window.parameters,
     ).all()
@@ -87,10 +87,11 @@ def spent(session: Session, window: Window) -> dict[str, tuple[float | None, flo
     """Mean seconds and mean cost in USD of an extraction, by model."""
     found = session.execute(
         text(
-            "SELECT model, avg(seconds), avg(cost_usd) FROM catalog_extraction "
-            f"WHERE {MOMENTS} GROUP BY model"
+            "SELECT model, sum(seconds_sum) * 1.0 / nullif(sum(seconds_count), 0), "
+            "sum(cost_usd_sum) * 1.0 / nullif(sum(cost_usd_count), 0) "
+            f"FROM {EXTRACTIONS.parts} WHERE {DAYS} GROUP BY model HAVING sum(rows) > 0"
         ),
-        {"first": window.first, "end": window.end},
+        window.parameters,
     )
     return {
         model: (None if seconds is None else float(seconds), None if usd is None else float(usd))
@@ -102,9 +103,9 @@ def cells(session: Session, window: Window, other: str) -> list[Cell]:
     """The mean of each model by another dimension of the roll-up."""
     found = session.execute(
         text(
-            f"SELECT model, {other}, sum(rows), sum(overall_sum) / sum(overall_count) "
-            f"FROM catalog_evaluations_daily WHERE {window.where} "
-            f"GROUP BY model, {other} ORDER BY model, {other}"
+            f"SELECT model, {other}, sum(rows), sum(overall_sum) * 1.0 / sum(overall_count) "
+            f"FROM {DAILY.parts} WHERE {window.where} "
+            f"GROUP BY model, {other} HAVING sum(rows) > 0 ORDER BY model, {other}"
         ),
         window.parameters,
     )

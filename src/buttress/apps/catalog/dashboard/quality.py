@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from math import sqrt
 
 import msgspec
@@ -11,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from buttress.apps.catalog.dashboard.executive import OfType, types
 from buttress.apps.catalog.dashboard.window import Window
-from buttress.apps.catalog.models import Evaluation, Issue
-from buttress.apps.catalog.models.evaluations import METRICS
+from buttress.apps.catalog.models import DAILY, ISSUES, SCORES, Evaluation, Issue
+from buttress.apps.catalog.models.evaluations import METRICS, QUARTERS
 from buttress.cache import cached
 
 STEP = 0.25
@@ -65,24 +64,16 @@ def quality(session: Session, window: Window) -> Quality:
 
 
 def bars(session: Session, window: Window) -> list[Bar]:
-    """The histogram of each metric, in one pass over the rows of the window."""
-    found: Counter[tuple[str, float]] = Counter()
-    rows = session.execute(
-        text(
-            f"SELECT {', '.join(METRICS)}, count(*) FROM catalog_evaluation "
-            f"WHERE {window.within} GROUP BY GROUPING SETS ({', '.join(f'({m})' for m in METRICS)})"
-        ),
-        window.parameters,
-    )
-    for *scores, times in rows:
-        # Each row is of one metric, and has nothing for the others.
-        metric, score = next(
-            pair for pair in zip(METRICS, scores, strict=True) if pair[1] is not None
-        )
-        found[metric, round(float(score) / STEP) * STEP] += times
+    """The histogram of each metric; a score counts for the nearest quarter of a point."""
+    places = [(metric, quarter) for metric in METRICS for quarter in QUARTERS]
+    sums = ", ".join(f"sum({metric}_{quarter}_count)" for metric, quarter in places)
+    found = session.execute(
+        text(f"SELECT {sums} FROM {SCORES.parts} WHERE {window.where}"), window.parameters
+    ).one()
     return [
-        Bar(metric, score, found[metric, score])
-        for metric, score in sorted(found, key=lambda bar: (METRICS.index(bar[0]), bar[1]))
+        Bar(metric, quarter * STEP, int(times))
+        for (metric, quarter), times in zip(places, found, strict=True)
+        if times
     ]
 
 
@@ -93,7 +84,7 @@ def together(session: Session, window: Window) -> list[Together]:
     row = session.execute(
         text(
             f"SELECT sum(rows) AS n, {', '.join(f'sum({name}_sum) AS {name}' for name in names)} "
-            f"FROM catalog_evaluations_daily WHERE {window.where}"
+            f"FROM {DAILY.parts} WHERE {window.where}"
         ),
         window.parameters,
     ).one()
@@ -106,8 +97,9 @@ def criticisms(session: Session, window: Window, limit: int = 15) -> list[Critic
     narrowed = msgspec.structs.replace(window, model=None)
     found = session.execute(
         text(
-            "SELECT metric, rule, sum(rows), sum(points_sum) FROM catalog_issues_daily "
-            f"WHERE {narrowed.where} GROUP BY metric, rule ORDER BY 3 DESC LIMIT {limit:d}"
+            f"SELECT metric, rule, sum(rows), sum(points_sum) FROM {ISSUES.parts} "
+            f"WHERE {narrowed.where} GROUP BY metric, rule HAVING sum(rows) > 0 "
+            f"ORDER BY 3 DESC, metric, rule LIMIT {limit:d}"
         ),
         narrowed.parameters,
     )

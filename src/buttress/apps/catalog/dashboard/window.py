@@ -11,6 +11,8 @@ from buttress.errors import BadInput
 
 MOMENTS = "created_at >= :first AND created_at < :end"
 """The condition on rows that know neither type nor model."""
+DAYS = "day BETWEEN :since AND :until"
+"""The same on roll-ups."""
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -45,12 +47,7 @@ class Window(msgspec.Struct, frozen=True):
     @property
     def where(self) -> str:
         """The condition on a roll-up, for the parameters below."""
-        return "day BETWEEN :since AND :until" + self._narrowed
-
-    @property
-    def within(self) -> str:
-        """The same on the rows themselves: bounds that an index of the moment answers."""
-        return MOMENTS + self._narrowed
+        return DAYS + self._narrowed
 
     @property
     def first(self) -> datetime:

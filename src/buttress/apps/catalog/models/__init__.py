@@ -11,6 +11,7 @@ from buttress.apps.catalog.models.evaluations import (
     BY_PERSON,
     DAILY,
     ISSUES,
+    SCORES,
     Claim,
     Evaluation,
     Feedback,
@@ -22,7 +23,15 @@ from buttress.apps.catalog.models.experiments import (
     Experiment,
     ExperimentResult,
 )
-from buttress.apps.catalog.models.products import Correction, Extraction, MaterialText, Product
+from buttress.apps.catalog.models.products import (
+    EXTRACTIONS,
+    PRODUCTS,
+    PRODUCTS_BY_HOUR,
+    Correction,
+    Extraction,
+    MaterialText,
+    Product,
+)
 from buttress.apps.catalog.models.prompts import Prompt
 from buttress.apps.catalog.models.sources import Source
 from buttress.apps.catalog.models.work import Batch, Delivery, Request, RequestSource
@@ -30,7 +39,11 @@ from buttress.apps.catalog.models.work import Batch, Delivery, Request, RequestS
 __all__ = [
     "BY_PERSON",
     "DAILY",
+    "EXTRACTIONS",
     "ISSUES",
+    "PRODUCTS",
+    "PRODUCTS_BY_HOUR",
+    "SCORES",
     "Batch",
     "Claim",
     "Correction",

@@ -23,6 +23,8 @@ from buttress.db.base import BigKey
 from buttress.db.rollup import Rollup
 
 METRICS = ("structure", "content", "translation")
+QUARTERS = range(4, 21)
+"""The bars of histograms, from 1 to 5 in quarters of a point."""
 Score = Numeric(3, 2)
 
 
@@ -94,6 +96,19 @@ DAILY = Rollup(
 )
 """What the dashboard adds up: means, trends, and correlations by the sums of products."""
 
+SCORES = Rollup(
+    "catalog_scores_daily",
+    source=Evaluation,
+    by={"day": "date(created_at)", "product_type": "product_type", "model": "model"},
+    # Columns, for a row of each bar would make as many rows as there are evaluations.
+    sums={
+        f"{metric}_{quarter}": f"CASE WHEN round({metric} * 4) = {quarter} THEN 1 END"
+        for metric in METRICS
+        for quarter in QUARTERS
+    },
+)
+"""How often each metric lay in each quarter of a point: `structure_17_count` is about 4.25."""
+
 BY_PERSON = Rollup(
     "catalog_evaluations_by_person",
     source=Evaluation,
@@ -138,7 +153,10 @@ ISSUES = Rollup(
 
 
 class Feedback(Base):
-    """What one person says of an evaluation: a rating and a note for each metric."""
+    """What one person says of an evaluation: a rating and a note for each metric.
+
+    What agreement is told by stands in the row itself: it is counted without the evaluations.
+    """
 
     __tablename__ = "catalog_feedback"
     __cache_tags__ = ()
@@ -148,6 +166,7 @@ class Feedback(Base):
             "structure BETWEEN 1 AND 5 AND content BETWEEN 1 AND 5 AND translation BETWEEN 1 AND 5",
             name="ratings",
         ),
+        Index("ix_catalog_feedback_evaluated_at", "evaluated_at", "evaluation_id"),
     )
 
     id: Mapped[int] = mapped_column(BigKey, Identity(), primary_key=True)
@@ -164,6 +183,29 @@ class Feedback(Base):
     notes: Mapped[dict[str, Any]]
     """By metric."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+    evaluated_at: Mapped[datetime]
+    """From here on as its evaluation has it, which never changes."""
+    product_type: Mapped[str]
+    model: Mapped[str]
+    machine_structure: Mapped[Decimal] = mapped_column(Score)
+    machine_content: Mapped[Decimal] = mapped_column(Score)
+    machine_translation: Mapped[Decimal] = mapped_column(Score)
+    machine_overall: Mapped[Decimal] = mapped_column(Score)
+
+    @classmethod
+    def of(cls, evaluation: Evaluation, **said: Any) -> Feedback:
+        """What somebody says of a stored evaluation."""
+        return cls(
+            evaluation_id=evaluation.id,
+            evaluated_at=evaluation.created_at,
+            product_type=evaluation.product_type,
+            model=evaluation.model,
+            machine_structure=evaluation.structure,
+            machine_content=evaluation.content,
+            machine_translation=evaluation.translation,
+            machine_overall=evaluation.overall,
+            **said,
+        )
 
 
 class Claim(Base):

@@ -12,6 +12,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from buttress import Base
 from buttress.db.base import BigKey
+from buttress.db.rollup import Rollup
+
+HOUR = "CAST(substr(CAST(created_at AS text), 12, 2) AS integer)"
+"""The hour in UTC in which a row was made, on either backend."""
 
 
 class Product(Base):
@@ -52,6 +56,21 @@ class Product(Base):
     reviewed_at: Mapped[datetime | None]
 
 
+PRODUCTS = Rollup(
+    "catalog_products_daily",
+    source=Product,
+    by={"day": "date(created_at)", "person_name": "created_by_name"},
+    sums={"waiting": "CASE WHEN reviewed_at IS NULL AND doubt >= 1 THEN 1 ELSE 0 END"},
+)
+"""Who made how many, and how many of them are doubtful and not reviewed."""
+
+PRODUCTS_BY_HOUR = Rollup(
+    "catalog_products_by_hour",
+    source=Product,
+    by={"day": "date(created_at)", "hour": HOUR},
+)
+
+
 class Extraction(Base):
     """One extraction of a product, never changed afterwards."""
 
@@ -80,6 +99,15 @@ class Extraction(Base):
     cost_usd: Mapped[Decimal | None] = mapped_column(Numeric(12, 6))
     created_by: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+
+
+EXTRACTIONS = Rollup(
+    "catalog_extractions_daily",
+    source=Extraction,
+    by={"day": "date(created_at)", "model": "model"},
+    sums=["seconds", "cost_usd"],
+)
+"""How long extractions take, and what they cost."""
 
 
 class MaterialText(Base):
@@ -112,4 +140,4 @@ class Correction(Base):
     after: Mapped[dict[str, Any]]
     person: Mapped[UUID | None]
     person_name: Mapped[str] = mapped_column(server_default="")
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)

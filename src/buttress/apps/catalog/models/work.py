@@ -57,6 +57,7 @@ class Request(Base):
             "batch_id",
             postgresql_where=text("state IN ('waiting', 'working')"),
         ),
+        Index("ix_catalog_request_failed", "batch_id", postgresql_where=text("state = 'failed'")),
     )
 
     id: Mapped[int] = mapped_column(BigKey, Identity(), primary_key=True)

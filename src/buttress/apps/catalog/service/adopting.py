@@ -234,8 +234,8 @@ def _feedback(
     }
     people = _people(session, {name for _, name in given})
     return [
-        Feedback(
-            evaluation_id=evaluations[old]["id"],
+        Feedback.of(
+            Evaluation(**evaluations[old]),
             person=people[name],
             person_name=name,
             **dict.fromkeys(METRICS, row["rating"]),

@@ -73,11 +73,14 @@ class Choices:
 def choices(session: Session) -> Choices:
     """Who has extracted and who had it done, out of roll-ups that stay small."""
 
-    def told(column: str, view: str) -> list[str]:
-        query = f"SELECT DISTINCT {column} FROM {view} WHERE {column} <> '' ORDER BY 1"
+    def told(column: str, parts: str) -> list[str]:
+        query = (
+            f"SELECT {column} FROM {parts} WHERE {column} <> '' "
+            f"GROUP BY {column} HAVING sum(rows) > 0 ORDER BY 1"
+        )
         return list(session.scalars(text(query)))
 
-    return Choices(told("model", DAILY.name), told("person_name", BY_PERSON.name))
+    return Choices(told("model", DAILY.parts), told("person_name", BY_PERSON.parts))
 
 
 def badge_of(overall: float | None) -> Badge:

@@ -86,7 +86,7 @@ def rate(session: Session, evaluation_id: int, ratings: Ratings) -> Feedback:
         )
     ).first()
     if feedback is None:
-        feedback = Feedback(evaluation_id=evaluation_id, person=person.person)
+        feedback = Feedback.of(evaluation, person=person.person)
         session.add(feedback)
     feedback.person_name = person.name
     for metric in METRICS:
