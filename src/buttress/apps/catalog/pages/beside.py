@@ -243,7 +243,7 @@ def panel(fields: Fields) -> None:
         for issue in fields.issues.get(path, ()):
             issue_text(issue)
         if signed_in().may("apps.write"):
-            edit(fields.product.id, path, fields.values[path], fields.product.updated_at)
+            edit(fields.product.id, path, fields.values[path])
         if page is not None:
             st.image(page, width="stretch", alt="The page with the place marked")
 

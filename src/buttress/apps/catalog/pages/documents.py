@@ -143,7 +143,8 @@ def pages(source: Source) -> list[int] | None:
         st.session_state[key] = set(range(1, total + 1)) if total <= ALL_CHOSEN else {1}
     chosen: set[int] = st.session_state[key]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{count(len(chosen))} of {count(total)} pages are read", width="content")
+        noun = "page is" if total == 1 else "pages are"
+        st.caption(f"{count(len(chosen))} of {count(total)} {noun} read", width="content")
         for label, wanted in (("All pages", set(range(1, total + 1))), ("None", set())):
             if st.button(label, key=f"{key}-{label}", type="tertiary"):
                 st.session_state[key] = wanted

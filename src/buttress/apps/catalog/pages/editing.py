@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from sqlalchemy.orm import Session
 
 from buttress.apps.catalog.pages.labels import (
     CODES,
@@ -17,27 +19,65 @@ from buttress.apps.catalog.pages.labels import (
     value_text,
 )
 from buttress.apps.catalog.pages.ways import explained
+from buttress.apps.catalog.products import Product as Content
+from buttress.apps.catalog.products import read_field
 from buttress.apps.catalog.service import products
+from buttress.errors import Conflict
 from buttress.ui.current import page_session
+from buttress.ui.text import plain
 
 LONG = {"Ingredients", "StoryEN", "StoryPT", "CompositionEN", "CompositionPT"}
 
 
-def edit(product_id: int, path: str, value: Any, version: object) -> None:
+@dataclass
+class Begun:
+    """A correction somebody has begun: the value its form began with, and the newest one that they
+    have been told of."""
+
+    path: str
+    shown: Any
+    known: Any
+
+
+def edit(product_id: int, path: str, value: Any) -> None:
     """A form with one field; saving it keeps both values.
 
-    `version` is of the product as it was shown: after a change the form begins with what is new.
+    What is typed stays while others change the same field: who saves is told of it, and replaces
+    it only by saving again.
     """
-    with st.form(f"edit-{product_id}-{path}-{version}", border=False):
-        entered = field(path, value)
+    key = f"catalog-editing-{product_id}"
+    begun: Begun | None = st.session_state.get(key)
+    if begun is None or begun.path != path:
+        begun = st.session_state[key] = Begun(path, value, value)
+    with st.form(f"edit-{product_id}-{path}", border=False):
+        entered = field(path, begun.shown)
         saved = st.form_submit_button("Save the correction", icon=":material/save:")
     if not saved:
         return
     with explained():
         with page_session() as session:
+            unchanged(session, product_id, begun)
             products.correct(session, product_id, path, entered)
+        del st.session_state[key]
         st.toast(f"{title_of(path)} is corrected.")
         st.rerun()
+
+
+def unchanged(session: Session, product_id: int, begun: Begun) -> None:
+    """Hold the product for this transaction; raises `Conflict` when somebody has changed the field
+    since."""
+    product = products.product_of(session, product_id, lock=True)
+    value = read_field(Content.model_validate(product.content), begun.path)
+    if value == begun.known:
+        return
+    begun.known = value
+    origin = product.origins.get(begun.path, {})
+    person = (origin.get("how") == "corrected" and origin.get("remark")) or "somebody"
+    stands = value_text(begun.path, value) or "empty"
+    raise Conflict(
+        f"{person} has changed this field meanwhile",
+        hint=f"It is now {plain(stands)}. What you typed is still here: save again to replace it.",
+    )
 
 
 def field(path: str, value: Any) -> Any:
