@@ -179,7 +179,7 @@ def one_job(job_id: str) -> None:
         st.error(plain(job.error), title="It failed.")
     with st.grid(3, min_column_width=150, border=True):
         st.metric("Took", took(job) or "not begun")
-        st.metric("Begun", f"{count(job.attempts)} times" if job.attempts != 1 else "once")
+        st.metric("Begun", begun(job.attempts))
         st.metric("Ended", moment(job.ended_at, st.context.timezone) if job.ended_at else "not yet")
     steps(job)
     family(job)
@@ -206,6 +206,11 @@ def noted(action: str, what: str) -> None:
     """Have the audit log say who did it."""
     with page_session() as session:
         audit.record(session, action, what)
+
+
+def begun(attempts: int) -> str:
+    """How often it was begun."""
+    return {0: "not yet", 1: "once"}.get(attempts, f"{count(attempts)} times")
 
 
 def steps(job: JobStatus) -> None:
