@@ -20,7 +20,7 @@ from sqlalchemy.sql.base import Executable
 from buttress.errors import BadInput
 from buttress.exports.rows import OpenRows, open_rows
 
-__all__ = ["MEDIA_TYPES", "Format", "Options", "export_chunks", "export_rows"]
+__all__ = ["MEDIA_TYPES", "Format", "Options", "export_chunks", "export_rows", "format_of"]
 
 Format = Literal["csv", "xlsx", "parquet", "json", "jsonl"]
 
@@ -70,7 +70,7 @@ def export_rows(
             raise BadInput("a file without a name tells no format", hint='Say format="csv".')
         return sum(map(target.write, export_chunks(session, rows, format, options)))
     path = Path(target)
-    chunks = export_chunks(session, rows, format or _format_of(path), options)
+    chunks = export_chunks(session, rows, format or format_of(path.name), options)
     return _publish(path, chunks)
 
 
@@ -109,6 +109,18 @@ def export_chunks(
             return json_chunks(opened, lines=format == "jsonl", decimals=options.decimals)
 
 
+def format_of(name: str) -> Format:
+    """The format that a file's name ends with; raises `BadInput` when it tells none."""
+    suffix = Path(name).suffix.removeprefix(".").lower()
+    for format in MEDIA_TYPES:
+        if format == suffix:
+            return format
+    raise BadInput(
+        f"the name {name!r} tells no format",
+        hint=f"End it with one of .{', .'.join(MEDIA_TYPES)}, or say format=….",
+    )
+
+
 def _refuse_doubles(rows: OpenRows) -> None:
     for place, name in enumerate(rows.names):
         if name in rows.names[:place]:
@@ -117,17 +129,6 @@ def _refuse_doubles(rows: OpenRows) -> None:
                 f"two columns have the name {name!r}, and one of them would be lost",
                 hint="Give each column a name of its own, say with .label(…), or export to CSV.",
             )
-
-
-def _format_of(path: Path) -> Format:
-    suffix = path.suffix.removeprefix(".").lower()
-    for format in MEDIA_TYPES:
-        if format == suffix:
-            return format
-    raise BadInput(
-        f"the name {path.name!r} tells no format",
-        hint=f"End it with one of .{', .'.join(MEDIA_TYPES)}, or say format=….",
-    )
 
 
 def _publish(path: Path, chunks: Iterator[bytes]) -> int:

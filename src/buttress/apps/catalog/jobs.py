@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from buttress.apps.catalog import app
-from buttress.apps.catalog.models import Batch
+from buttress.apps.catalog.models import Batch, Delivery
 from buttress.apps.catalog.service import batches, delivering, experiments, extracting, trying
 from buttress.apps.catalog.settings import CatalogSettings
 from buttress.errors import ButtressError
@@ -92,6 +92,13 @@ def execute(session: Session, jobs: Jobs, batch_id: int) -> Batch:
 def retry(session: Session, jobs: Jobs, batch_id: int) -> Batch:
     """Carry out again what failed."""
     return _enqueued(session, jobs, batch_id, batches.retry_failed(session, batch_id))
+
+
+def deliver_again(session: Session, jobs: Jobs, delivery_id: int) -> Delivery:
+    """Send again what failed."""
+    delivery = delivering.again(session, delivery_id)
+    jobs.enqueue(deliver, delivery_id, session=session)
+    return delivery
 
 
 def _enqueued(session: Session, jobs: Jobs, batch_id: int, requests: list[int]) -> Batch:

@@ -31,9 +31,6 @@ class CatalogSettings(AppSettings, env_prefix="BUTTRESS_CATALOG__"):
     claim_minutes: int = Field(15, ge=1, description="how long a claimed review stays claimed")
     folder: str = Field("", description="where results may be delivered: a folder or s3://…")
     dropbox_token: SecretStr = Field(SecretStr(""), description="to deliver results to Dropbox")
-    dropbox_url: str = Field(
-        "https://content.dropboxapi.com", description="the server of Dropbox's API"
-    )
     webhook_url: SecretStr = Field(SecretStr(""), description="told of results by POST")
 
     @property

@@ -13,14 +13,13 @@ from buttress.api.paging import Asked, Listing, equal
 from buttress.api.session import RuntimeDep
 from buttress.api.types import Page
 from buttress.apps.catalog import app, jobs
+from buttress.apps.catalog.api.documents import Id
 from buttress.apps.catalog.models import Delivery
 from buttress.apps.catalog.products import ProductType
 from buttress.apps.catalog.service import delivering, exporting
 from buttress.apps.catalog.service.products import Filter
-from buttress.exports import MEDIA_TYPES
+from buttress.exports import MEDIA_TYPES, Format
 from buttress.files import content_disposition
-
-Format = Literal["json", "jsonl", "csv", "xlsx", "parquet"]
 
 
 class NewDelivery(BaseModel):
@@ -84,3 +83,9 @@ def deliver(new: NewDelivery, session: SessionDep, runtime: RuntimeDep) -> Deliv
     delivery = delivering.plan(session, new.target, new.format, new.products)
     runtime.jobs.enqueue(jobs.deliver, delivery.id, session=session)
     return DeliveryOut.model_validate(delivery)
+
+
+@app.api.post("/deliveries/{delivery_id}/retry", status=202, needs="data.export")
+def deliver_again(delivery_id: Id, session: SessionDep, runtime: RuntimeDep) -> DeliveryOut:
+    """Send again what failed."""
+    return DeliveryOut.model_validate(jobs.deliver_again(session, runtime.jobs, delivery_id))

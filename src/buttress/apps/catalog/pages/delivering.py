@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
 
 import streamlit as st
 
@@ -12,14 +11,14 @@ from buttress.apps.catalog import jobs
 from buttress.apps.catalog.pages.looks import DELIVERIES
 from buttress.apps.catalog.pages.ways import explained
 from buttress.apps.catalog.service import delivering, exporting
-from buttress.apps.catalog.service.exporting import Format
 from buttress.apps.catalog.settings import CatalogSettings
-from buttress.exports import MEDIA_TYPES
+from buttress.exports import MEDIA_TYPES, Format, format_of
+from buttress.mover.page import plural
 from buttress.ui.current import current_runtime, page_session, signed_in
 from buttress.ui.operations.lists import states
 from buttress.ui.text import moment
 
-FORMATS: dict[str, str] = {
+FORMATS: dict[Format, str] = {
     "json": "JSON", "csv": "CSV", "xlsx": "Excel", "parquet": "Parquet", "jsonl": "JSON lines",
 }  # fmt: skip
 TARGETS = {"folder": "The folder of results", "dropbox": "Dropbox", "webhook": "The webhook"}
@@ -32,7 +31,7 @@ def export_and_deliver(products: Sequence[int], key: str) -> None:
         return
     with st.popover("Export", icon=":material/download:"):
         format: Format = st.selectbox(
-            "Format", get_args(Format), format_func=lambda one: FORMATS[one], key=f"format-{key}"
+            "Format", list(FORMATS), format_func=lambda one: FORMATS[one], key=f"format-{key}"
         )
         st.download_button(
             "Download",
@@ -64,7 +63,7 @@ def export_and_deliver(products: Sequence[int], key: str) -> None:
 def content(products: Sequence[int], format: Format) -> bytes:
     """The file, made when it is asked for."""
     with page_session() as session:
-        audit.record(session, "catalog.export", f"{len(products)} products as {format}")
+        audit.record(session, "catalog.export", f"{plural(len(products), 'product')} as {format}")
         return b"".join(exporting.export(session, format, products))
 
 
@@ -81,7 +80,7 @@ def deliveries() -> None:
                     "Sent to": TARGETS.get(one.target, one.target),
                     "State": [DELIVERIES[one.state][0]],
                     "Products": len(one.products),
-                    "Format": FORMATS.get(one.format, one.format),
+                    "Format": FORMATS[format_of(delivering.name_of(one))],
                     "Where or why": one.place or f"{one.problem or ''} {one.cure or ''}".strip(),
                     "Asked for": moment(one.created_at, st.context.timezone),
                 }
@@ -91,3 +90,12 @@ def deliveries() -> None:
             alt="Deliveries, the newest first",
             column_config={"State": states(DELIVERIES.values())},
         )
+        failed = [one.id for one in found if one.state == "failed"]
+        if not failed or not signed_in().may("data.export"):
+            return
+        if st.button("Send again what failed", icon=":material/replay:"):
+            with explained():
+                with page_session() as session:
+                    for delivery_id in failed:
+                        jobs.deliver_again(session, current_runtime().jobs, delivery_id)
+                st.rerun()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,13 +15,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from buttress.apps.catalog.models import Delivery
-from buttress.apps.catalog.service.exporting import Format, export
+from buttress.apps.catalog.service.exporting import export
 from buttress.apps.catalog.service.sources import person
 from buttress.apps.catalog.settings import CatalogSettings
-from buttress.errors import BadInput, NotFound, Unavailable
-from buttress.exports import MEDIA_TYPES
+from buttress.errors import BadInput, Conflict, NotFound, Unavailable
+from buttress.exports import MEDIA_TYPES, Format, format_of
 
 SECONDS = 30.0
+DROPBOX = "https://content.dropboxapi.com"
 Send = Callable[[CatalogSettings, str, bytes], str]
 """Sends a file of that name; gives the place where it lies then."""
 
@@ -54,12 +55,17 @@ def plan(session: Session, target: str, format: Format, products: Sequence[int])
     return delivery
 
 
-def delivery_of(session: Session, id: int) -> Delivery:
+def delivery_of(session: Session, id: int, *, lock: bool = False) -> Delivery:
     """The delivery of that number; raises `NotFound`."""
-    delivery = session.get(Delivery, id)
+    delivery = session.get(Delivery, id, with_for_update=lock)
     if delivery is None:
         raise NotFound(f"there is no delivery {id}")
     return delivery
+
+
+def name_of(delivery: Delivery) -> str:
+    """How its file is called where it is sent."""
+    return f"catalog-{delivery.id}.{delivery.format}"
 
 
 def newest(session: Session, *, limit: int = 50) -> Sequence[Delivery]:
@@ -76,8 +82,8 @@ def send(session: Session, delivery_id: int) -> str:
         The destination does not answer, or refuses it.
     """
     delivery = delivery_of(session, delivery_id)
-    name = f"catalog-{delivery.id}.{delivery.format}"
-    content = b"".join(export(session, _format(delivery.format), delivery.products))
+    name = name_of(delivery)
+    content = b"".join(export(session, format_of(name), delivery.products))
     return SENDERS[delivery.target](CatalogSettings(), name, content)
 
 
@@ -92,6 +98,15 @@ def failed(session: Session, delivery_id: int, problem: str, cure: str) -> None:
     """Write down why it was not sent."""
     delivery = delivery_of(session, delivery_id)
     delivery.state, delivery.problem, delivery.cure = "failed", problem, cure
+
+
+def again(session: Session, delivery_id: int) -> Delivery:
+    """Let what failed wait to be sent again; raises `Conflict` for what did not fail."""
+    delivery = delivery_of(session, delivery_id, lock=True)
+    if delivery.state != "failed":
+        raise Conflict(f"delivery {delivery_id} has not failed", hint="Deliver the products anew.")
+    delivery.state, delivery.problem, delivery.cure = "waiting", None, None
+    return delivery
 
 
 def to_folder(settings: CatalogSettings, name: str, content: bytes) -> str:
@@ -112,28 +127,27 @@ def to_folder(settings: CatalogSettings, name: str, content: bytes) -> str:
 
 def to_dropbox(settings: CatalogSettings, name: str, content: bytes) -> str:
     """Dropbox, by its HTTP API; a file of that name is replaced."""
-    argument = {"path": f"/{name}", "mode": "overwrite", "mute": True}
-    answer = _post(
-        f"{settings.dropbox_url}/2/files/upload",
+    path = f"/{name}"
+    _post(
+        f"{DROPBOX}/2/files/upload",
         content,
         {
             "Authorization": f"Bearer {settings.dropbox_token.get_secret_value()}",
-            "Dropbox-API-Arg": json.dumps(argument),
+            "Dropbox-API-Arg": json.dumps({"path": path, "mode": "overwrite", "mute": True}),
             "Content-Type": "application/octet-stream",
         },
         "Dropbox",
         "See that BUTTRESS_CATALOG__DROPBOX_TOKEN is valid and may write files.",
     )
-    return f"Dropbox {answer.json().get('path_display', argument['path'])}"
+    return f"Dropbox {path}"
 
 
 def to_webhook(settings: CatalogSettings, name: str, content: bytes) -> str:
     """Whoever listens at the address; told by POST, with the name in a header."""
-    suffix = _format(name.rpartition(".")[2])
     answer = _post(
         settings.webhook_url.get_secret_value(),
         content,
-        {"Content-Type": MEDIA_TYPES[suffix], "X-Catalog-Delivery": name},
+        {"Content-Type": MEDIA_TYPES[format_of(name)], "X-Catalog-Delivery": name},
         "the webhook",
         "See that it listens, and that BUTTRESS_CATALOG__WEBHOOK_URL is right.",
     )
@@ -153,8 +167,3 @@ def _post(
     if answer.status_code >= 300:
         raise Unavailable(f"{who} refused it with status {answer.status_code}", hint=cure)
     return answer
-
-
-def _format(name: str) -> Format:
-    known: Iterator[Format] = iter(("json", "jsonl", "csv", "xlsx", "parquet"))
-    return next(format for format in known if format == name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
@@ -11,10 +11,8 @@ from sqlalchemy.orm import Session, undefer
 from buttress.apps.catalog.models import Product
 from buttress.apps.catalog.products import CatalogA, Fragrance, Variant
 from buttress.apps.catalog.service.products import Filter, filtered
-from buttress.errors import BadInput
-from buttress.exports import export_chunks
+from buttress.exports import Format, export_chunks
 
-Format = Literal["json", "jsonl", "csv", "xlsx", "parquet"]
 AT_ONCE = 500
 MARKETING = tuple(
     field.alias or name for name, field in CatalogA.model_fields.items() if name != "fragrance"
@@ -32,9 +30,7 @@ def export(session: Session, format: Format, products: Sequence[int] | Filter) -
     chosen = _chosen(session, products)
     if format in ("json", "jsonl"):
         return export_chunks(None, _whole(chosen), format)
-    if format in ("csv", "xlsx", "parquet"):
-        return export_chunks(None, _flat(chosen), format)
-    raise BadInput(f"there is no format {format!r}", hint="json, jsonl, csv, xlsx or parquet.")
+    return export_chunks(None, _flat(chosen), format)
 
 
 def flat(product: Product) -> Iterator[dict[str, Any]]:
