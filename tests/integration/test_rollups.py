@@ -445,6 +445,9 @@ def test_on_sqlite_a_roll_up_is_a_view(sqlite_url):
     execute(database, "INSERT INTO evaluation (id, model, tokens) VALUES (1, 'a', 2), (2, 'a', 3)")
 
     assert rows(database) == [("a", 2, 5, 2)]
+    with database.connection() as connection:
+        added = text(f"SELECT model, sum(tokens_sum) FROM {BY_MODEL.parts} GROUP BY model")
+        assert connection.execute(added).all() == [("a", 5)]
     database.close()
 
 

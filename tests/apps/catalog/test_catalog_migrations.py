@@ -53,7 +53,9 @@ def test_the_revisions_make_what_the_models_say(database_url: str) -> None:
     with closing(Database(database_url)) as database:
         migrations.upgrade(database, [app.migrations])
         with database.connection() as connection:
-            found = compare_metadata(MigrationContext.configure(connection), app.migrations.metadata)
+            found = compare_metadata(
+                MigrationContext.configure(connection), app.migrations.metadata
+            )
 
     assert [one for one in found if "catalog_" in str(one) and "_parts" not in str(one)] == []
 

@@ -252,6 +252,7 @@ def third_tab(session: Session, made: Sequence[Made], window: Window) -> None:
                  if row.model == one.model]  # fmt: skip
         costs = [float(row.cost) for row in spent if row.cost is not None]
         assert one.seconds == pytest.approx(fmean(row.id / 8 for row in spent))
+        assert (one.box is None) == (session.get_bind().dialect.name == "sqlite")
         assert one.cost_usd == (pytest.approx(fmean(costs)) if costs else None)
     for cells, other in ((found.by_type, "product_type"), (found.by_temperature, "temperature")):
         expected = groups(now, lambda one: (one.model, getattr(one, other)))  # noqa: B023

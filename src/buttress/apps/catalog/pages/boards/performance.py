@@ -35,11 +35,7 @@ def show(window: Window) -> None:
         chart, height = charts.bars(names, {"Overall score": means}, charts.SCORES)
         st.echarts_chart(chart, height=height, alt="Mean overall score of each model")
     with right:
-        st.subheader("Spread")
-        boxed = [(model_title(one.model), one.box) for one in found.models if one.box]
-        chart, height = charts.boxes([name for name, _ in boxed], [box for _, box in boxed])
-        st.echarts_chart(chart, height=height, alt="Distribution of scores of each model")
-        st.caption("Whiskers from 5 % to 95 % of the scores, the box from a quarter to three.")
+        spread(found.models)
     table(found.models)
     left, right = st.columns(2)
     with left:
@@ -48,6 +44,18 @@ def show(window: Window) -> None:
         temperatures(found.models, found.by_temperature)
     by_type(found)
     providers(found.models)
+
+
+def spread(models: Sequence[OfModel]) -> None:
+    """How far the scores of each model lie apart."""
+    st.subheader("Spread")
+    boxed = [(model_title(one.model), one.box) for one in models if one.box]
+    if not boxed:
+        st.caption("SQLite keeps no histogram of the scores: use PostgreSQL to see their spread.")
+        return
+    chart, height = charts.boxes([name for name, _ in boxed], [box for _, box in boxed])
+    st.echarts_chart(chart, height=height, alt="Distribution of scores of each model")
+    st.caption("Whiskers from 5 % to 95 % of the scores, the box from a quarter to three.")
 
 
 def insights(models: Sequence[OfModel]) -> list[str]:
