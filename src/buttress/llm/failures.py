@@ -18,6 +18,7 @@ from buttress.errors import (
 from buttress.llm.providers import Chosen
 
 CODE = re.compile(r"[a-z][a-z0-9_]{2,40}")
+LATER = "Try again later, or name models to be asked instead in BUTTRESS_LLM__FALLBACK."
 
 
 class Transient(ModelUnavailable):
@@ -58,8 +59,8 @@ def translated(error: Exception, chosen: Chosen) -> ButtressError:
     if isinstance(error, theirs.ModelHTTPError):
         return _by_status(error, chosen)
     if isinstance(error, theirs.ModelAPIError | theirs.UnexpectedModelBehavior | OSError):
-        return Transient(f"{chosen} gave no usable answer: {type(error).__name__}")
-    return ModelUnavailable(f"{chosen} could not be asked: {type(error).__name__}")
+        return Transient(f"{chosen} gave no usable answer: {type(error).__name__}", hint=LATER)
+    return ModelUnavailable(f"{chosen} could not be asked: {type(error).__name__}", hint=LATER)
 
 
 def refusal(chosen: Chosen) -> ModelRefused:
@@ -81,7 +82,9 @@ def _by_status(error: Exception, chosen: Chosen) -> ButtressError:
     status = getattr(error, "status_code", 0)
     if status in (408, 409, 425, 429) or status >= 500:
         after = getattr(error, "retry_after", None)
-        return Transient(f"{_said(error, chosen)} is not to be had now", after_seconds=after)
+        return Transient(
+            f"{_said(error, chosen)} is not to be had now", hint=LATER, after_seconds=after
+        )
     return ModelRefused(
         f"{_said(error, chosen)} does not take this request",
         hint="Look at the model's name, its limits, and the parameters it knows.",
