@@ -81,12 +81,11 @@ def request_of(session: Session, id: int, *, lock: bool = False) -> Request:
     return request
 
 
-def newest(
-    session: Session, *, before: int | None = None, offset: int = 0, limit: int = 50
-) -> Sequence[Batch]:
-    """Batches, the newest first; `before` is the last one of the page before."""
-    chosen = select(Batch).order_by(Batch.id.desc()).limit(limit).offset(offset)
-    return session.scalars(chosen if before is None else chosen.where(Batch.id < before)).all()
+def newest(session: Session, *, offset: int = 0, limit: int = 50) -> Sequence[Batch]:
+    """Batches, the newest first, without the first `offset`."""
+    return session.scalars(
+        select(Batch).order_by(Batch.id.desc()).limit(limit).offset(offset)
+    ).all()
 
 
 def requests(
@@ -94,11 +93,10 @@ def requests(
     batch_id: int,
     *,
     state: str | None = None,
-    after: int | None = None,
     offset: int = 0,
     limit: int = 100,
 ) -> Sequence[Request]:
-    """Requests of a batch in their order; `after` is the position of the last one before."""
+    """Requests of a batch in their order, without the first `offset`."""
     chosen = (
         select(Request)
         .where(Request.batch_id == batch_id)
@@ -109,8 +107,6 @@ def requests(
     )
     if state is not None:
         chosen = chosen.where(Request.state == state)
-    if after is not None:
-        chosen = chosen.where(Request.position > after)
     return session.scalars(chosen).all()
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Select, func, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, or_, select, text
 from sqlalchemy.orm import Session, selectinload, undefer
 
 from buttress.access import current
@@ -30,6 +30,12 @@ Badge = Literal["excellent", "good", "fair", "poor", "not evaluated"]
 BADGES: dict[Badge, float] = {"excellent": 4.5, "good": 4.0, "fair": 3.0, "poor": 0.0}
 """The least overall score of each."""
 Order = Literal["newest", "oldest", "best", "worst"]
+ORDERS: dict[Order, tuple[ColumnElement[Any], ...]] = {
+    "newest": (Product.created_at.desc(), Product.id.desc()),
+    "oldest": (Product.created_at.asc(), Product.id.asc()),
+    "best": (Product.overall.desc().nulls_last(), Product.id.desc()),
+    "worst": (Product.overall.asc().nulls_last(), Product.id.asc()),
+}
 
 
 @dataclass(frozen=True)
@@ -51,15 +57,18 @@ class Whole:
     """A product with everything that is known of it."""
 
     product: Product
-    extraction: Extraction
-    """The newest one, with its origins."""
     evaluation: Evaluation | None
     corrections: Sequence[Correction]
     feedback: Sequence[Feedback]
     sources: Sequence[dict[str, Any]]
     """What it was read from: id, kind, name, and the passages with their places."""
     extractions: Sequence[Extraction]
-    """All of them, the newest first."""
+    """All of them, the newest first, which has its origins."""
+
+    @property
+    def extraction(self) -> Extraction:
+        """The newest."""
+        return self.extractions[0]
 
 
 @dataclass(frozen=True)
@@ -95,29 +104,12 @@ def listed(
     wanted: Filter | None = None,
     *,
     order: Order = "newest",
-    after: Product | None = None,
     offset: int = 0,
     limit: int = 50,
 ) -> Sequence[Product]:
-    """Products in that order, without the first `offset`; `after` is the last one of the page
-    before, which is quicker far down the list."""
-    column, descending = {
-        "newest": (Product.created_at, True),
-        "oldest": (Product.created_at, False),
-        "best": (func.coalesce(Product.overall, 0), True),
-        "worst": (func.coalesce(Product.overall, 9), False),
-    }[order]
+    """Products in that order, without the first `offset`."""
     chosen = filtered(select(Product), wanted or Filter()).limit(limit).offset(offset)
-    place = tuple_(column, Product.id)
-    if after is not None:
-        last = (
-            after.created_at
-            if order in ("newest", "oldest")
-            else (after.overall if after.overall is not None else (0 if descending else 9))
-        )
-        chosen = chosen.where(place < (last, after.id) if descending else place > (last, after.id))
-    directed = (column.desc(), Product.id.desc()) if descending else (column, Product.id)
-    return session.scalars(chosen.order_by(*directed)).all()
+    return session.scalars(chosen.order_by(*ORDERS[order])).all()
 
 
 def filtered(chosen: Select[Any], wanted: Filter) -> Select[Any]:
@@ -189,7 +181,6 @@ def whole(session: Session, id: int) -> Whole:
     feedback = select(Feedback).order_by(Feedback.id)
     return Whole(
         product=product,
-        extraction=newest,
         evaluation=evaluation,
         corrections=session.scalars(
             select(Correction).where(Correction.product_id == id).order_by(Correction.id)

@@ -61,7 +61,7 @@ def save(session: Session, name: str, text: str, note: str = "", *, base: int) -
             f"version {newest} of {name} is newer than {base}, which this was written from",
             hint="Compare the two, then save again.",
         )
-    _deactivate(session, name)
+    deactivate(session, name)
     prompt = Prompt(
         name=name, version=newest + 1, text=text, note=note, active=True, created_by=person()
     )
@@ -73,7 +73,7 @@ def save(session: Session, name: str, text: str, note: str = "", *, base: int) -
 def activate(session: Session, id: int) -> Prompt:
     """Use this version from now on; raises `NotFound`."""
     prompt = prompt_of(session, id)
-    _deactivate(session, prompt.name)
+    deactivate(session, prompt.name)
     prompt.active = True
     session.flush()
     return prompt
@@ -81,8 +81,4 @@ def activate(session: Session, id: int) -> Prompt:
 
 def deactivate(session: Session, name: str) -> None:
     """Go back to the prompt that came with the app."""
-    _deactivate(session, name)
-
-
-def _deactivate(session: Session, name: str) -> None:
     session.execute(update(Prompt).where(Prompt.name == name, Prompt.active).values(active=False))

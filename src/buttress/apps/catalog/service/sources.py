@@ -83,10 +83,8 @@ def source_of(session: Session, id: int) -> Source:
     return source
 
 
-def newest(
-    session: Session, *, kind: str | None = None, before: int | None = None, limit: int = 50
-) -> Sequence[Source]:
-    """Documents, the newest first; `before` is the last one of the page before."""
+def newest(session: Session, *, kind: str | None = None, limit: int = 50) -> Sequence[Source]:
+    """Documents, the newest first."""
     if kind is not None and kind not in KINDS:
         raise BadInput(
             f"there is no kind {kind!r} of documents", hint=f"One of {', '.join(KINDS)}."
@@ -94,8 +92,6 @@ def newest(
     chosen = select(Source).order_by(Source.id.desc()).limit(limit)
     if kind is not None:
         chosen = chosen.where(Source.kind == kind)
-    if before is not None:
-        chosen = chosen.where(Source.id < before)
     return session.scalars(chosen).all()
 
 
