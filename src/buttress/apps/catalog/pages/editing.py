@@ -75,7 +75,7 @@ def unchanged(session: Session, product_id: int, begun: Begun) -> None:
     person = (origin.get("how") == "corrected" and origin.get("remark")) or "somebody"
     stands = value_text(begun.path, value) or "empty"
     raise Conflict(
-        f"{person} has changed this field meanwhile",
+        f"this field was changed meanwhile by {person}",
         hint=f"It is now {plain(stands)}. What you typed is still here: save again to replace it.",
     )
 

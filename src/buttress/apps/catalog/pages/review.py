@@ -78,6 +78,7 @@ def review() -> None:
         alt="Products to review, the most doubtful first",
         columns={
             "Quality": states(QUALITY.values()),
+            "Score": st.column_config.NumberColumn(format="%.2f"),
             "Doubt": st.column_config.NumberColumn(format="%.2f"),
         },
     )
