@@ -26,6 +26,8 @@ PAGES = {
     "catalog-batches": "Batches",
     "catalog-products": "Products",
     "catalog-review": "Review",
+    "catalog-dashboard": "Dashboard",
+    "catalog-activity": "Activity",
     "catalog-experiments": "Experiments",
     "catalog-prompts": "Prompts",
 }

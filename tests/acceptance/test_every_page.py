@@ -83,7 +83,9 @@ def pictures(page: Page, folder: Path) -> None:
         for screen, (width, height) in SCREENS.items():
             page.set_viewport_size({"width": width, "height": height})
             page.wait_for_timeout(150)  # charts and tables follow a little later
-            page.screenshot(path=folder / f"{scheme}-{screen}.png", full_page=True)
+            page.screenshot(
+                path=folder / f"{scheme}-{screen}.png", full_page=True, animations="disabled"
+            )
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), folder.name
     page.set_viewport_size({"width": SCREENS["desktop"][0], "height": SCREENS["desktop"][1]})
 
