@@ -1,0 +1,103 @@
+"""The buttons of the operations pages, pressed in the browser, and what became of each press."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, StorageState, expect
+
+from browser_world import (
+    Deployment,
+    Visitor,
+    browser_test,
+    settled,
+    visiting,
+)
+from buttress.backup import Backup, open_backups
+from buttress.settings import Settings
+
+pytestmark = browser_test
+JOB_MS = 120_000
+
+
+@pytest.fixture
+def visitor(browser: Browser, admin: StorageState) -> Iterator[Visitor]:
+    with visiting(browser, admin) as visitor:
+        yield visitor
+        assert visitor.errors == []
+
+
+def opened(visitor: Visitor, deployment: Deployment, path: str) -> Page:
+    """A page of the workspace, drawn."""
+    page = visitor.page
+    page.goto(f"{deployment.address}/{path}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    settled(page)
+    return page
+
+
+def lines(page: Page, *words: str) -> Locator:
+    """The lines of the last table with all of these words."""
+    found = page.get_by_test_id("stDataFrame").last.locator("tbody tr")
+    for one in words:
+        found = found.filter(has_text=one)
+    return found
+
+
+def badge(page: Page, words: str) -> Locator:
+    """A badge with these words, behind its icon."""
+    return page.get_by_test_id("stMarkdown").get_by_text(re.compile(rf"\b{words}$"))
+
+
+def shelf(deployment: Deployment) -> list[Backup]:
+    """The backups in the deployment's store, the newest first."""
+    settings = Settings(_env_file=None, database_url=deployment.database, home=deployment.home)
+    with open_backups(settings) as shelf:
+        return list(shelf.all())
+
+
+def test_a_backup_is_made_and_proven_again_by_two_buttons(
+    visitor: Visitor, deployment: Deployment, tmp_path: Path
+) -> None:
+    page = opened(visitor, deployment, "backups")
+    expect(page.get_by_text("There is no backup yet.")).to_be_visible()
+    page.get_by_role("button", name="Back up now").click()
+    expect(page.get_by_role("link", name="buttress.backup")).to_be_visible()
+    expect(page.get_by_role("heading", name="Restore")).to_be_visible(timeout=JOB_MS)
+    settled(page)
+    (made,) = shelf(deployment)
+    assert made.verified
+    assert made.manifest.reason == "asked for by root@example.com"
+    expect(lines(page, made.id, "Verified")).to_have_count(1)
+    expect(page.get_by_test_id("stCode")).to_contain_text(f"buttress backup restore {made.id}")
+
+    page.get_by_role("button", name="Prove again").click()
+    expect(page.get_by_role("link", name="buttress.drill")).to_be_visible()
+    expect(badge(page, "Done")).to_be_visible(timeout=JOB_MS)
+    page.screenshot(path=tmp_path / "backups.png", full_page=True)
+    (proven,) = shelf(deployment)
+    assert proven.drill is not None
+    assert made.drill is not None
+    assert proven.drill.at > made.drill.at
+    assert proven.drill.differences == []
+
+
+CHOICES = {
+    "queries": ("15 minutes", "All processes", "Lines of code", "Kinds", "Routes, pages, jobs"),
+    "cache": ("5 minutes", "Since the start"),
+}
+
+
+@pytest.mark.parametrize("path", CHOICES)
+def test_each_choice_of_a_page_can_be_made(
+    visitor: Visitor, deployment: Deployment, path: str
+) -> None:
+    page = opened(visitor, deployment, path)
+    for choice in CHOICES[path]:
+        page.get_by_role("radio", name=choice, exact=True).click()
+        expect(page.get_by_role("radio", name=choice, exact=True)).to_be_checked()
+        settled(page)
+        assert page.get_by_test_id("stAlertContentError").count() == 0, choice
