@@ -20,7 +20,7 @@ from buttress.apps.catalog import jobs
 from buttress.apps.catalog.models import Extraction, Product, Request
 from buttress.apps.catalog.products import ProductType
 from buttress.apps.catalog.schemas import Chosen, ManyPages, ManyRows, NewRequest
-from buttress.apps.catalog.service import batches, sources
+from buttress.apps.catalog.service import batches, drafts, sources
 from buttress.apps.catalog.service.batches import Progress
 from buttress.errors import BadInput, Conflict
 from buttress.jobs import background
@@ -61,7 +61,7 @@ def rows_of(runtime: Runtime, products: int) -> int:
         )
         (sheet,) = source.outline["sheets"]
         assert sheet["header"] == 3
-        batch = batches.draft(session, f"{products} rows")
+        batch = drafts.draft(session, f"{products} rows")
         rows = ManyRows(
             product_type=ProductType.COSMETICS,
             source_id=source.id,
@@ -69,7 +69,7 @@ def rows_of(runtime: Runtime, products: int) -> int:
             header=3,
             rows=list(range(4, 4 + products)),
         )
-        batches.add_rows(session, batch.id, rows)
+        drafts.add_rows(session, batch.id, rows)
         return batch.id
 
 
@@ -122,15 +122,15 @@ def test_products_belong_to_who_began_the_batch(runtime: Runtime, ana: Identity)
 @pytest.mark.usefixtures("working")
 def test_what_cannot_be_read_fails_alone_and_says_why(runtime: Runtime) -> None:
     with runtime.session() as session:
-        batch = batches.draft(session, "one of two")
+        batch = drafts.draft(session, "one of two")
         good = sources.take(session, runtime.files, io.BytesIO(datasheet()), "good.pdf")
-        batches.add(
+        drafts.add(
             session,
             batch.id,
             NewRequest(product_type=ProductType.COSMETICS, sources=[Chosen(source_id=good.id)]),
         )
         pages = ManyPages(product_type=ProductType.COSMETICS, urls=["http://127.0.0.1/inside"])
-        batches.add_pages(session, batch.id, pages)
+        drafts.add_pages(session, batch.id, pages)
         jobs.execute(session, runtime.jobs, batch.id)
         id = batch.id
 
@@ -148,7 +148,7 @@ def test_what_cannot_be_read_fails_alone_and_says_why(runtime: Runtime) -> None:
 
 def test_a_batch_is_begun_once_and_not_empty(runtime: Runtime) -> None:
     with runtime.session() as session:
-        empty = batches.draft(session, "nothing")
+        empty = drafts.draft(session, "nothing")
         with pytest.raises(BadInput, match="empty"):
             jobs.execute(session, runtime.jobs, empty.id)
     batch_id = rows_of(runtime, 1)

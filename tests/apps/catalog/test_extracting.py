@@ -14,6 +14,7 @@ from buttress.apps.catalog.products import ProductType
 from buttress.apps.catalog.schemas import Again, Chosen, NewRequest, Ratings
 from buttress.apps.catalog.service import (
     batches,
+    drafts,
     exporting,
     extracting,
     products,
@@ -31,8 +32,8 @@ def extracted(runtime: Runtime, pdf: bytes = b"", **chosen: object) -> int:
     """The product a document gives, done here instead of by a worker."""
     with runtime.session() as session:
         source = sources.take(session, runtime.files, io.BytesIO(pdf or datasheet()), "oak.pdf")
-        batch = batches.draft(session, "one sheet")
-        request = batches.add(
+        batch = drafts.draft(session, "one sheet")
+        request = drafts.add(
             session,
             batch.id,
             NewRequest(
@@ -149,7 +150,7 @@ def test_codes_alone_are_chosen_anew_and_the_rest_stays(runtime: Runtime) -> Non
     id = extracted(runtime)
     with runtime.session() as session:
         products.correct(session, id, "catalogA.TitleEN", "Soothing Face Cream")
-        batch = batches.again(session, "codes", Again(products=[id], scope="hs-code"))
+        batch = drafts.again(session, "codes", Again(products=[id], scope="hs-code"))
         (request,) = batches.begin(session, batch.id)
     assert carried_out(runtime, request) == id
     with runtime.session() as session:
@@ -164,12 +165,12 @@ def test_a_page_that_is_not_there_is_refused_before_anything_runs(runtime: Runti
     with runtime.session() as session:
         source = sources.take(session, runtime.files, io.BytesIO(datasheet(pages=2)), "two.pdf")
         assert source.outline["pages"] == 2
-        batch = batches.draft(session, "wrong")
+        batch = drafts.draft(session, "wrong")
         wanted = NewRequest(
             product_type=ProductType.COSMETICS, sources=[Chosen(source_id=source.id, pages=[3])]
         )
         with pytest.raises(BadInput, match="no page"):
-            batches.add(session, batch.id, wanted)
+            drafts.add(session, batch.id, wanted)
 
 
 def test_what_is_no_document_leaves_nothing_behind(runtime: Runtime) -> None:

@@ -14,6 +14,7 @@ from buttress.apps.catalog.products import ProductType
 from buttress.apps.catalog.schemas import Chosen, NewRequest, Ratings
 from buttress.apps.catalog.service import (
     batches,
+    drafts,
     experiments,
     extracting,
     products,
@@ -89,9 +90,9 @@ def requested(runtime: Runtime, name: str = "oak") -> int:
     """A request whose batch was begun, as the page and a worker leave it."""
     source = taken(runtime, datasheet(), f"{name}.pdf")
     with runtime.session() as session:
-        batch = batches.draft(session, name)
+        batch = drafts.draft(session, name)
         wanted = NewRequest(product_type=ProductType.COSMETICS, sources=[Chosen(source_id=source)])
-        request = batches.add(session, batch.id, wanted).id
+        request = drafts.add(session, batch.id, wanted).id
         batches.begin(session, batch.id)
         extracting.begin(session, request)
     return request
@@ -130,7 +131,7 @@ def test_rows_of_a_sheet_become_a_draft_that_is_offered_when_one_returns(
     assert not page.exception
     assert "Your draft prices\\.xlsx** has 4 products" in texts(shown("extract", ana))
     with runtime.session() as session:
-        draft = batches.open_draft(session)
+        draft = drafts.open_draft(session)
         assert draft is not None
         rows = [one.sources[0].chosen["row"] for one in batches.requests(session, draft.id)]
         assert rows == [4, 5, 6, 7]

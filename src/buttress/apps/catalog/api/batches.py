@@ -18,7 +18,7 @@ from buttress.apps.catalog import app, jobs
 from buttress.apps.catalog.api.documents import Id
 from buttress.apps.catalog.models import Batch, Request
 from buttress.apps.catalog.schemas import Again, ManyPages, ManyRows, NewRequest
-from buttress.apps.catalog.service import batches
+from buttress.apps.catalog.service import batches, drafts
 
 State = Literal["draft", "waiting", "working", "done", "failed"]
 
@@ -126,7 +126,7 @@ def all_batches(session: SessionDep, asked: Annotated[Asked, Depends(BATCHES)]) 
 @app.api.post("/batches")
 def draft(new: Named, session: SessionDep) -> BatchOut:
     """Begin a draft."""
-    return BatchOut.model_validate(batches.draft(session, new.name))
+    return BatchOut.model_validate(drafts.draft(session, new.name))
 
 
 @app.api.get("/batches/{batch_id}")
@@ -151,25 +151,25 @@ def requests(
 @app.api.post("/batches/{batch_id}/requests")
 def add(batch_id: Id, new: NewRequest, session: SessionDep) -> RequestOut:
     """Add a product to a draft."""
-    return RequestOut.model_validate(batches.add(session, batch_id, new))
+    return RequestOut.model_validate(drafts.add(session, batch_id, new))
 
 
 @app.api.post("/batches/{batch_id}/rows")
 def add_rows(batch_id: Id, new: ManyRows, session: SessionDep) -> Added:
     """Add rows of a sheet to a draft, each a product."""
-    return Added(requests=[one.id for one in batches.add_rows(session, batch_id, new)])
+    return Added(requests=[one.id for one in drafts.add_rows(session, batch_id, new)])
 
 
 @app.api.post("/batches/{batch_id}/pages")
 def add_pages(batch_id: Id, new: ManyPages, session: SessionDep) -> Added:
     """Add pages of the web to a draft, each a product."""
-    return Added(requests=[one.id for one in batches.add_pages(session, batch_id, new)])
+    return Added(requests=[one.id for one in drafts.add_pages(session, batch_id, new)])
 
 
 @app.api.delete("/requests/{request_id}")
 def remove(request_id: Id, session: SessionDep) -> None:
     """Take a product out of a draft."""
-    batches.remove(session, request_id)
+    drafts.remove(session, request_id)
 
 
 @app.api.post("/batches/{batch_id}/execution", status=202, needs="jobs.run")
@@ -187,5 +187,5 @@ def retry(batch_id: Id, session: SessionDep, runtime: RuntimeDep) -> BatchOut:
 @app.api.post("/reprocessing", status=202, needs="jobs.run")
 def reprocess(wanted: Reprocessing, session: SessionDep, runtime: RuntimeDep) -> BatchOut:
     """Extract products anew, or choose their customs codes anew, in the background."""
-    made = batches.again(session, wanted.name, wanted)
+    made = drafts.again(session, wanted.name, wanted)
     return BatchOut.model_validate(jobs.execute(session, runtime.jobs, made.id))

@@ -19,6 +19,7 @@ from buttress.apps.catalog.pages.looks import (
 from buttress.apps.catalog.pages.reprocessing import SCOPES, reprocess
 from buttress.apps.catalog.pages.ways import explained, number_in_address, way
 from buttress.apps.catalog.service import batches as service
+from buttress.apps.catalog.service import drafts
 from buttress.apps.catalog.service.batches import Progress
 from buttress.jobs import Jobs
 from buttress.mover.page import duration, plural
@@ -234,7 +235,7 @@ def act(batch: Batch, picked: list[Request]) -> None:
                 with explained():
                     with page_session() as session:
                         for one in picked:
-                            service.remove(session, one.id)
+                            drafts.remove(session, one.id)
                     st.rerun()
         elif made and identity.may("jobs.run"):
             reprocess(made, key=f"chosen-{batch.id}")

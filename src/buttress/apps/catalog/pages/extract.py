@@ -24,7 +24,7 @@ from buttress.apps.catalog.pages.following import follow
 from buttress.apps.catalog.pages.ways import explained, given, number_in_address, way
 from buttress.apps.catalog.products import ProductType
 from buttress.apps.catalog.schemas import Chosen, ManyPages, ManyRows, NewRequest
-from buttress.apps.catalog.service import batches
+from buttress.apps.catalog.service import batches, drafts
 from buttress.errors import BadInput
 from buttress.mover.page import plural
 from buttress.ui.current import current_runtime, page_session
@@ -60,7 +60,7 @@ def extract() -> None:
 def draft_offer() -> None:
     """The draft one has left, with what can be done with it."""
     with page_session() as session:
-        draft = batches.open_draft(session)
+        draft = drafts.open_draft(session)
         if draft is None:
             return
         number = batches.progress(session, [draft.id])[draft.id].total
@@ -168,7 +168,7 @@ def buttons(name: str, wanted: Callable[[], Wanted]) -> None:
 def extract_now(name: str, wanted: Wanted) -> None:
     """A batch of its own; one product is followed here, many on the page of batches."""
     with page_session() as session:
-        batch = batches.draft(session, name)
+        batch = drafts.draft(session, name)
         added = add(session, batch, wanted)
         jobs.execute(session, current_runtime().jobs, batch.id)
         batch_id, requests = batch.id, [one.id for one in added]
@@ -181,7 +181,7 @@ def extract_now(name: str, wanted: Wanted) -> None:
 def add_to_draft(name: str, wanted: Wanted) -> None:
     """Into the draft that is open, or a new one."""
     with page_session() as session:
-        draft = batches.open_draft(session) or batches.draft(session, name)
+        draft = drafts.open_draft(session) or drafts.draft(session, name)
         added = len(add(session, draft, wanted))
         title = draft.name
     st.toast(f"{plural(added, 'product')} added to the draft {plain(title)}.")
@@ -192,8 +192,8 @@ def add(session: Session, batch: Batch, wanted: Wanted) -> list[Request]:
     """One product, or as many as there are rows or pages."""
     match wanted:
         case ManyRows():
-            return batches.add_rows(session, batch.id, wanted)
+            return drafts.add_rows(session, batch.id, wanted)
         case ManyPages():
-            return batches.add_pages(session, batch.id, wanted)
+            return drafts.add_pages(session, batch.id, wanted)
         case _:
-            return [batches.add(session, batch.id, wanted)]
+            return [drafts.add(session, batch.id, wanted)]

@@ -10,7 +10,7 @@ from buttress.apps.catalog import jobs
 from buttress.apps.catalog.pages.engine import choose_engine
 from buttress.apps.catalog.pages.ways import explained, given, way
 from buttress.apps.catalog.schemas import Again
-from buttress.apps.catalog.service import batches
+from buttress.apps.catalog.service import drafts
 from buttress.mover.page import plural
 from buttress.ui.current import current_runtime, page_session
 
@@ -42,7 +42,7 @@ def reprocess(products: Sequence[int], key: str) -> None:
             wanted = given(Again, products=list(products), scope=scope, **engine.values)
             with page_session() as session:
                 name = f"{SCOPES[scope].lower()} of {plural(len(products), 'product')} anew"
-                batch = batches.again(session, name, wanted)
+                batch = drafts.again(session, name, wanted)
                 jobs.execute(session, current_runtime().jobs, batch.id)
                 batch_id = batch.id
             st.switch_page(way("batches"), query_params={"batch": str(batch_id)})
