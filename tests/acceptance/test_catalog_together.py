@@ -155,7 +155,7 @@ def test_pages_without_a_product_are_whole(
 
 @pytest.fixture(scope="module")
 def full(catalog: Deployment) -> None:
-    """Some products of the last months, by other people."""
+    """Some products of the last months, by other people; before any other is made."""
     engine = sa.create_engine(sa.make_url(catalog.database).set(drivername="postgresql+psycopg"))
     with Session(engine) as session, session.begin():
         seed(session, SEEDED)
@@ -282,7 +282,11 @@ def test_what_the_model_took_is_on_the_page_of_usage(
 
 
 def test_a_model_that_fails_is_told_with_a_cure_and_tried_again(
-    browser: Browser, catalog: Deployment, people: dict[str, StorageState], models: ModelServer
+    browser: Browser,
+    catalog: Deployment,
+    full: None,
+    people: dict[str, StorageState],
+    models: ModelServer,
 ) -> None:
     models.forget()
     with working(browser, people["analyst"]) as visitor:
