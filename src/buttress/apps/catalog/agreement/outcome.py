@@ -55,4 +55,5 @@ class Estimate:
 
 def too_few(n: int, needed: int, what: str = "pairs") -> Unsaid:
     """`n` of what are needed `needed` of."""
-    return Unsaid(Reason.TOO_FEW, f"there are {n} {what} and it takes {needed}", n)
+    there = f"is 1 {what.removesuffix('s')}" if n == 1 else f"are {n} {what}"
+    return Unsaid(Reason.TOO_FEW, f"there {there} and it takes {needed}", n)
