@@ -34,7 +34,7 @@ class Books:
 
     @contextmanager
     def entry(self, model: str, purpose: str) -> Iterator[Entry]:
-        """One model, as provider:name, that is asked; raises `Stopped` once the books are closed."""
+        """One model, as provider:name, that is asked; raises `Stopped` on closed books."""
         provider, _, name = model.partition(":")
         entry = Entry.begun(provider, name, purpose)
         with self._lock:

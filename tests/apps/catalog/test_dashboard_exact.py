@@ -201,7 +201,8 @@ def first_tab(session: Session, made: Sequence[Made], window: Window) -> None:
         same_means(one.means, [row for row in now if row.product_type == one.product_type])
     waiting = sum(one.waits for one in made)
     told = [one.what for one in found.alerts if "doubtful" in one.what]
-    assert told == ([f"{waiting} doubtful products wait for a review"] if waiting else [])
+    wait = "product waits" if waiting == 1 else "products wait"
+    assert told == ([f"{waiting} doubtful {wait} for a review"] if waiting else [])
 
 
 def second_tab(session: Session, made: Sequence[Made], window: Window) -> None:

@@ -169,12 +169,12 @@ def alerts(session: Session, now: Means, before: Means, by_type: list[OfType]) -
     ]
     failed = session.scalar(select(func.count()).where(Request.state == "failed")) or 0
     if failed:
-        found.append(
-            Alert(f"{failed:,} extractions failed", "Batches tells why; retry them there.")
-        )
+        what = "extraction" if failed == 1 else "extractions"
+        found.append(Alert(f"{failed:,} {what} failed", "Batches tells why; retry them there."))
     unreviewed = int(session.scalar(text(f"SELECT sum(waiting_sum) FROM {PRODUCTS.parts}")) or 0)
     if unreviewed:
-        found.append(Alert(f"{unreviewed:,} doubtful products wait for a review", "Open Review."))
+        wait = "product waits" if unreviewed == 1 else "products wait"
+        found.append(Alert(f"{unreviewed:,} doubtful {wait} for a review", "Open Review."))
     if now.evaluations >= ENOUGH and not session.scalar(select(Feedback.id).limit(1)):
         found.append(
             Alert(

@@ -13,7 +13,7 @@ from buttress.apps.catalog.pages.documents import (
 from buttress.apps.catalog.pages.pictures import sheet_rows
 from buttress.apps.catalog.service import sources
 from buttress.ui.current import page_session
-from buttress.ui.text import count
+from buttress.ui.text import count, plural
 
 MOST = 100
 SHOWN = 3
@@ -43,8 +43,8 @@ def addresses() -> list[str]:
         )
     if found:
         st.caption(
-            f"{count(min(len(found), MOST))} pages, fetched one after the other with a pause "
-            "between pages of the same host."
+            f"To be fetched: {plural(min(len(found), MOST), 'page')}, one after the other with a "
+            "pause between pages of the same host."
         )
     return found[:MOST]
 

@@ -20,7 +20,7 @@ from buttress.apps.catalog.products import Product as Content
 from buttress.apps.catalog.products import leaves
 from buttress.apps.catalog.service.products import Whole
 from buttress.ui.current import signed_in
-from buttress.ui.text import plain
+from buttress.ui.text import plain, plural
 
 STYLE = """
 <style>
@@ -161,7 +161,7 @@ def rows(fields: Fields, wanted: Sequence[Row], parent: str) -> None:
                     st.markdown(f"**{row.title}**")
                     sides(fields, row, parent)
     if empty:
-        with st.expander(f"{len(empty)} fields are empty", key=f"empty-{parent}"):
+        with st.expander(f"Empty: {plural(len(empty), 'field')}", key=f"empty-{parent}"):
             st.caption("What the sources do not tell stays empty; nothing is invented.")
             with st.container(horizontal=True):
                 for path in empty:

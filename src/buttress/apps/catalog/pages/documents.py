@@ -16,7 +16,7 @@ from buttress.apps.catalog.service import sources
 from buttress.errors import ButtressError
 from buttress.ui.current import current_runtime, page_session
 from buttress.ui.problems import explain
-from buttress.ui.text import count, plain
+from buttress.ui.text import count, plain, plural
 
 SUFFIXES = ["pdf", "xlsx", "xls", "ods", "csv", "tsv", "txt"]
 TAKEN, CHOSEN = "catalog-taken", "catalog-documents"
@@ -193,7 +193,7 @@ def rows(source: Source, *, several: bool) -> SheetPart:
     names = column_names(table[header - 1] if header <= len(table) else [])
     below = table[header:]
     everything = several and st.toggle(
-        f"All {count(len(below))} rows", key=f"catalog-all-{source.id}-{sheet['name']}"
+        f"All {plural(len(below), 'row')}", key=f"catalog-all-{source.id}-{sheet['name']}"
     )
     if everything:
         return SheetPart(source.id, sheet["name"], header, filled(below, header))
@@ -212,7 +212,7 @@ def rows(source: Source, *, several: bool) -> SheetPart:
     )
     picked = [header + 1 + place for place in event.selection.rows]
     st.caption(
-        f"{count(len(picked))} rows are chosen; each becomes a product."
+        f"Chosen: {plural(len(picked), 'row')}; each becomes a product."
         if several
         else "Choose the row of this product."
     )
@@ -226,7 +226,7 @@ def sheet_and_header(source: Source) -> tuple[dict[str, Any], int]:
         name = st.selectbox(
             "Sheet",
             list(found),
-            format_func=lambda name: f"{name} ({count(found[name]['rows'])} rows)",
+            format_func=lambda name: f"{name} ({plural(found[name]['rows'], 'row')})",
             key=f"catalog-sheet-{source.id}",
             width=260,
         )

@@ -16,7 +16,7 @@ from buttress.apps.catalog.pages.boards import charts
 from buttress.apps.catalog.pages.looks import empty, model_title, type_title
 from buttress.apps.catalog.pages.ways import way
 from buttress.ui.current import page_session, signed_in
-from buttress.ui.text import count, plain
+from buttress.ui.text import count, plain, plural
 
 METRICS: tuple[Metric, ...] = ("overall", "structure", "content", "translation")
 GROUPS: dict[Group, str] = {"product_type": "Type", "model": "Model", "person_name": "Person"}
@@ -83,7 +83,7 @@ def nobody() -> None:
 def figures(found: Agreement) -> None:
     """Each figure with its interval, or why there is none."""
     st.caption(
-        f"{count(found.n)} pairs of scores. "
+        f"{plural(found.n, 'pair')} of scores. "
         "The range below a figure holds the true value 95 times in 100."
     )
     with st.grid(5, min_column_width=140, border=True):

@@ -14,7 +14,7 @@ from buttress.apps.catalog.service import evaluations, report
 from buttress.apps.catalog.service.evaluations import Wanted
 from buttress.exports import MEDIA_TYPES, Format
 from buttress.ui.current import page_session, signed_in
-from buttress.ui.text import count
+from buttress.ui.text import plural
 
 FORMATS: dict[Format, str] = {
     "csv": "CSV", "json": "JSON", "xlsx": "Excel", "parquet": "Parquet",
@@ -37,7 +37,7 @@ def show(window: Window) -> None:
     with page_session() as session:
         there = means(session, window).evaluations
     st.caption(
-        f"{count(there)} evaluations in the window, one row each; a narrower choice has fewer."
+        f"{plural(there, 'evaluation')} in the window, one row each; a narrower choice has fewer."
     )
     with st.container(horizontal=True):
         for format, title in FORMATS.items():
