@@ -91,6 +91,17 @@ def test_from_a_file_to_a_rated_product(ask: AsPerson) -> None:
         json={"path": "catalogA.TitleEN", "value": "Calming Cream"},
     )
     assert corrected.json()["name"] == "Calming Cream"
+    late = ask.request(
+        "PATCH",
+        f"/catalog/products/{product['id']}",
+        json={
+            "path": "catalogA.TitleEN",
+            "value": "Cream",
+            "seen": product["content"]["catalogA"]["TitleEN"],
+        },
+    )
+    assert late.status_code == 409
+    assert "changed meanwhile by ana" in late.json()["detail"]
     rated = ask.request(
         "POST",
         f"/catalog/evaluations/{product['evaluation_id']}/feedback",

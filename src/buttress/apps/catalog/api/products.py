@@ -105,10 +105,14 @@ class WholeProduct(ProductOut):
 
 
 class NewValue(BaseModel):
-    """A field by its path in the JSON, `catalogB.Subtypes.0.EAN`, and what it is to be."""
+    """A field by its path in the JSON, `catalogB.Subtypes.0.EAN`, and what it is to be.
+
+    With `seen`, what it was when you looked, it is corrected only while it still is that.
+    """
 
     path: Annotated[Text, Field(min_length=1, max_length=200)]
     value: JsonValue
+    seen: JsonValue = None
 
 
 PRODUCTS = Listing(
@@ -170,7 +174,9 @@ def product(product_id: Id, session: SessionDep) -> WholeProduct:
 @app.api.patch("/products/{product_id}")
 def correct(product_id: Id, new: NewValue, session: SessionDep) -> ProductOut:
     """Correct one field; both values are kept."""
-    changed = products.correct(session, product_id, new.path, new.value)
+    # Whoever saw that it was empty says so.
+    seen = products.Seen(new.seen) if "seen" in new.model_fields_set else None
+    changed = products.correct(session, product_id, new.path, new.value, seen=seen)
     return ProductOut.model_validate(changed)
 
 

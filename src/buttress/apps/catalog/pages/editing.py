@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
-from sqlalchemy.orm import Session
 
 from buttress.apps.catalog.pages.labels import (
     CODES,
@@ -19,8 +18,6 @@ from buttress.apps.catalog.pages.labels import (
     value_text,
 )
 from buttress.apps.catalog.pages.ways import explained
-from buttress.apps.catalog.products import Product as Content
-from buttress.apps.catalog.products import read_field
 from buttress.apps.catalog.service import products
 from buttress.errors import Conflict
 from buttress.ui.current import page_session
@@ -55,29 +52,25 @@ def edit(product_id: int, path: str, value: Any) -> None:
     if not saved:
         return
     with explained():
-        with page_session() as session:
-            unchanged(session, product_id, begun)
-            products.correct(session, product_id, path, entered)
+        correct(product_id, begun, entered)
         del st.session_state[key]
         st.toast(f"{title_of(path)} is corrected.")
         st.rerun()
 
 
-def unchanged(session: Session, product_id: int, begun: Begun) -> None:
-    """Hold the product for this transaction; raises `Conflict` when somebody has changed the field
-    since."""
-    product = products.product_of(session, product_id, lock=True)
-    value = read_field(Content.model_validate(product.content), begun.path)
-    if value == begun.known:
-        return
-    begun.known = value
-    origin = product.origins.get(begun.path, {})
-    person = (origin.get("how") == "corrected" and origin.get("remark")) or "somebody"
-    stands = value_text(begun.path, value) or "empty"
-    raise Conflict(
-        f"this field was changed meanwhile by {person}",
-        hint=f"It is now {plain(stands)}. What you typed is still here: save again to replace it.",
-    )
+def correct(product_id: int, begun: Begun, entered: Any) -> None:
+    """Save it; raises `Conflict`, once, when somebody has changed the field since."""
+    try:
+        with page_session() as session:
+            seen = products.Seen(begun.known)
+            products.correct(session, product_id, begun.path, entered, seen=seen)
+    except products.ChangedMeanwhile as error:
+        begun.known = error.value
+        stands = plain(value_text(begun.path, error.value) or "empty")
+        raise Conflict(
+            error.message,
+            hint=f"It is now {stands}. What you typed is still here: save again to replace it.",
+        ) from error
 
 
 def field(path: str, value: Any) -> Any:

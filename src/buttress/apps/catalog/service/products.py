@@ -24,7 +24,7 @@ from buttress.apps.catalog.models import (
 )
 from buttress.apps.catalog.products import Product as Content
 from buttress.apps.catalog.products import ProductType, read_field, with_field
-from buttress.errors import BadInput, NotFound
+from buttress.errors import BadInput, Conflict, NotFound
 
 Badge = Literal["excellent", "good", "fair", "poor", "not evaluated"]
 BADGES: dict[Badge, float] = {"excellent": 4.5, "good": 4.0, "fair": 3.0, "poor": 0.0}
@@ -196,13 +196,37 @@ def whole(session: Session, id: int) -> Whole:
     )
 
 
-def correct(session: Session, product_id: int, path: str, value: Any) -> Product:
+@dataclass(frozen=True)
+class Seen:
+    """The value of a field that somebody who corrects it has before them."""
+
+    value: Any
+
+
+class ChangedMeanwhile(Conflict):
+    """A field is not any more what they saw who correct it; `value` is what it is, `person` who
+    corrected it."""
+
+    def __init__(self, value: Any, person: str | None) -> None:
+        super().__init__(
+            f"this field was changed meanwhile by {person or 'somebody'}",
+            hint="Read the product again, and decide which value is right.",
+        )
+        self.value = value
+        self.person = person
+
+
+def correct(
+    session: Session, product_id: int, path: str, value: Any, *, seen: Seen | None = None
+) -> Product:
     """Change one field of a product, and keep both values.
 
     Parameters
     ----------
     path
         As in its JSON: `catalogA.TitleEN`, `catalogB.Subtypes.0.EAN`.
+    seen
+        The correction counts only while the field still has this value.
 
     Raises
     ------
@@ -210,12 +234,18 @@ def correct(session: Session, product_id: int, path: str, value: Any) -> Product
         There is no such product or field.
     BadInput
         The field cannot have that value.
+    ChangedMeanwhile
+        Somebody else has corrected it, or it was extracted anew.
     """
     product = product_of(session, product_id, lock=True)
     if product.extraction_id is None:
         raise NotFound(f"product {product_id} was never extracted")
     content = Content.model_validate(product.content)
     before = read_field(content, path)
+    if seen is not None and before != seen.value:
+        origin = product.origins.get(path, {})
+        corrected = origin.get("how") == "corrected"
+        raise ChangedMeanwhile(before, origin.get("remark") if corrected else None)
     try:
         changed = with_field(content, path, value)
     except ValidationError as error:
