@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pyarrow.parquet as pq
 import pypdfium2
@@ -111,6 +111,26 @@ def test_a_window_without_evaluations_says_so(worked: Runtime) -> None:
     test = opened(worked, days="7", type="Variant set")
 
     assert "No evaluation lies in this window" in words(test)
+    assert not [one for one in test.button if one.label.startswith("Show the days until")]
+
+
+def test_evaluations_of_long_ago_are_one_click_away(worked: Runtime) -> None:
+    newest = datetime.now(UTC).date()
+    with worked.session() as session:
+        session.execute(text("UPDATE catalog_evaluation SET created_at = created_at - :ago"),
+                        {"ago": timedelta(days=500)})  # fmt: skip
+    try:
+        test = opened(worked)
+        assert "No evaluation lies in this window" in words(test)
+        next(one for one in test.button if one.label.startswith("Show the days")).click().run()
+        shown = {one.label: one.value for one in test.metric}
+    finally:
+        with worked.session() as session:
+            session.execute(text("UPDATE catalog_evaluation SET created_at = created_at + :ago"),
+                            {"ago": timedelta(days=500)})  # fmt: skip
+
+    assert 250 < int(shown["Evaluations"]) < 350
+    assert test.date_input(key="until").value == newest - timedelta(days=500)
 
 
 def test_agreement_has_figures_with_intervals_and_cases_with_notes(worked: Runtime) -> None:

@@ -115,6 +115,17 @@ def means(session: Session, window: Window) -> Means:
     return Means.of(row)
 
 
+def last_day(session: Session) -> date | None:
+    """The newest day that has evaluations, whatever the window."""
+    day = session.scalar(
+        text(
+            f"SELECT day FROM {DAILY.parts} GROUP BY day HAVING sum(rows) > 0 "
+            "ORDER BY day DESC LIMIT 1"
+        )
+    )
+    return date.fromisoformat(day) if isinstance(day, str) else day
+
+
 def trend(session: Session, window: Window) -> list[Day]:
     """The mean of each day that had evaluations."""
     found = session.execute(

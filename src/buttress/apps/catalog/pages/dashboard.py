@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import streamlit as st
 
 from buttress.apps.catalog import app
 from buttress.apps.catalog.dashboard import Window
-from buttress.apps.catalog.dashboard.executive import means
+from buttress.apps.catalog.dashboard.executive import last_day, means
 from buttress.apps.catalog.pages.boards import (
     agreement,
     executive,
@@ -33,7 +32,6 @@ TABS: dict[str, Callable[[Window], None]] = {
 }
 SPANS = (7, 30, 90, 365)
 USUAL = 30
-WHOLE = Window(datetime(2000, 1, 1, tzinfo=UTC).date(), datetime(2100, 1, 1, tzinfo=UTC).date())
 
 
 @app.page("Dashboard", icon="monitoring")
@@ -62,8 +60,12 @@ def chosen_window(*, of_people: bool = False) -> Window:
         days = st.segmented_control(
             "Days", SPANS, default=USUAL, key="days", bind="query-params", required=True
         )
+        until = st.date_input(
+            "Until", max_value="today", key="until", bind="query-params", required=True,
+            format="YYYY-MM-DD", width=140,
+        )  # fmt: skip
         if of_people:
-            return Window.last(days or USUAL, datetime.now(UTC).date())
+            return Window.last(days or USUAL, until)
         product_type = st.selectbox(
             "Type", list(TYPES), index=None, format_func=type_title, placeholder="All types",
             key="type", bind="query-params", width=190,
@@ -72,8 +74,7 @@ def chosen_window(*, of_people: bool = False) -> Window:
             "Model", models, index=None, format_func=model_title, placeholder="All models",
             key="model", bind="query-params", width=230,
         )  # fmt: skip
-    today = datetime.now(UTC).date()
-    return Window.last(days or USUAL, today, product_type=product_type, model=model)
+    return Window.last(days or USUAL, until, product_type=product_type, model=model)
 
 
 def spell_out(name: str, options: list[str]) -> None:
@@ -91,9 +92,15 @@ def nothing(window: Window) -> bool:
     with page_session() as session:
         if means(session, window).evaluations:
             return False
-        ever = means(session, WHOLE).evaluations
-    if ever:
+        newest = last_day(session)
+    if newest is not None:
         empty("No evaluation lies in this window.", "Choose more days, another type or model.")
+        # Those of an older tool may all be of a year ago.
+        if newest < window.since:
+            st.button(
+                f"Show the days until {newest.day} {newest:%b %Y}", icon=":material/history:",
+                on_click=lambda: st.session_state.update(until=newest),
+            )  # fmt: skip
         return True
     empty(
         "Nothing has been evaluated yet.",
