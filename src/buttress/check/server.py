@@ -8,7 +8,6 @@ from typing import Any
 from buttress.check.facts import Facts
 from buttress.check.registry import check
 
-SLOT_BYTES = 0
 PREPARED_SECONDS = 300.0
 
 

@@ -21,7 +21,7 @@ from buttress.apps.catalog.extraction.measures import (
 )
 from buttress.apps.catalog.extraction.offline.variants import read_price
 from buttress.apps.catalog.extraction.wording import bare_title, capitalised, inci, slug
-from buttress.apps.catalog.numbers import numbers_in, read_number, readings
+from buttress.apps.catalog.numbers import numbers_in, readings
 
 amounts = st.decimals(min_value="0.01", max_value="9999999.99", places=2)
 
@@ -53,7 +53,7 @@ def test_what_is_no_price_gives_none(text: str):
 @example("9" * 30 + " ml")
 @given(st.text(max_size=60))
 def test_reading_never_raises(text: str):
-    read_number(text), read_mass(text), read_length(text), read_capacity(text)
+    read_mass(text), read_length(text), read_capacity(text)
     read_dimensions(text), read_price(text), pairs_in(text), without_tags(text)
     inci(text), slug(text), bare_title(text, "Oak"), capitalised(text)
     assert all(number >= 0 for number in numbers_in(text))

@@ -1,7 +1,7 @@
 """Numbers as people write them: 1.234,56 and 1,234.56, with units and currencies.
 
 A number with one separator before three digits can be read in two ways: "1,250" is 1250 or 1.25.
-`readings` gives both, the decimal first; `read_number` takes the one that fits.
+`readings` gives both, the decimal first.
 """
 
 from __future__ import annotations
@@ -45,18 +45,6 @@ def readings(written: str) -> tuple[Decimal, ...]:
     if len(part) == GROUP and whole != "0" and _grouped(plain, last) and plain == written:
         found.append(Decimal(digits))
     return tuple(found)
-
-
-def read_number(text: str, *, grouped: bool = False) -> Decimal | None:
-    """The first number in a text, None when there is none.
-
-    `grouped` takes "1,250" for 1250, as prices and grams are meant; otherwise it is 1.25.
-    """
-    for match in NUMBER.finditer(text):
-        found = readings(match[0])
-        if found:
-            return found[-1] if grouped else found[0]
-    return None
 
 
 def numbers_in(text: str) -> Iterator[Decimal]:

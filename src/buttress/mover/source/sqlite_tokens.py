@@ -97,8 +97,3 @@ def split(found: list[Token], mark: str) -> list[list[Token]]:
 def text_of(sql: str, found: list[Token]) -> str:
     """The source text from the first to the last of these tokens, comments inside included."""
     return sql[found[0].start : found[-1].end] if found else ""
-
-
-def without_comments(sql: str) -> str:
-    """The statement's tokens separated by single spaces."""
-    return " ".join(token.text for token in tokens(sql))

@@ -106,11 +106,6 @@ def propose_columns(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def aliases_of(name: str) -> tuple[str, ...]:
-    """Every label of a field."""
-    return tuple(label for label, field in _LABELS.items() if field.name == name)
-
-
 def _known(text: str) -> Field | None:
     return _LABELS.get(" ".join(words_of(text)))
 

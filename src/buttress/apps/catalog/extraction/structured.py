@@ -14,7 +14,6 @@ SKIPPED = frozenset({"image", "url", "logo", "sameas", "thumbnail", "review", "a
 NAMED = ("additionalproperty",)
 """Lists of {"name": …, "value": …}: the name is the label."""
 VARIANTS = ("hasvariant", "model", "isvariantof")
-OFFERS = ("offers",)
 
 
 def passages_of(product: Mapping[str, Any], place: str) -> list[Passage]:

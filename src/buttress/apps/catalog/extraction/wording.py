@@ -16,7 +16,6 @@ SMALL = {
     "en": frozenset(("of", "and", "for", "with", "in", "the", "to", "a", "de", "la")),
     "pt": frozenset(("de", "da", "do", "das", "dos", "e", "com", "para", "em", "sem", "à", "a")),
 }
-HEADED = re.compile(r"^\s*(?:ingredient[se]s?|inci)\s*(?:\([^)]*\))?\s*:\s*", re.IGNORECASE)
 MOST_IN_A_SLUG = 120
 BLANKS = re.compile(r"\s+")
 

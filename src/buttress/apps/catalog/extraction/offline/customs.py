@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -72,8 +71,3 @@ def _words(code: HSCode) -> tuple[tuple[str, str], ...]:
 
 def _spaced(words: tuple[str, ...]) -> list[str]:
     return [f" {' '.join(words_of(word))} " for word in words]
-
-
-def is_listed(code: str) -> bool:
-    """Whether eight digits, written with or without dots, are on the list."""
-    return re.sub(r"\D", "", code) in HS_CODES
