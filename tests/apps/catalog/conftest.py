@@ -19,9 +19,12 @@ from buttress.apps.catalog import app
 from buttress.db.database import Database
 from buttress.db.embedded import Servers
 from buttress.deployment import prepare
+from buttress.llm import asking
 from buttress.runtime import Runtime
 from buttress.settings import Settings
 from buttress.testing import someone
+from buttress.testing.models import ModelServer
+from llm_world import Gateway, gateway
 
 
 @pytest.fixture(scope="session")
@@ -98,3 +101,25 @@ def _person(runtime: Runtime, name: str) -> Identity:
             Person(id=identity.person, name=name, role=identity.role, created_at=datetime.now(UTC))
         )
     return identity
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ModelServer, Gateway]]:
+    """A language model on loopback, and the gateway that asks it."""
+    file: Path = tmp_path_factory.mktemp("calls") / "calls.db"
+    with ModelServer() as server, gateway(f"sqlite:///{file}", server) as llm:
+        yield server, llm
+
+
+@pytest.fixture
+def server(opened: tuple[ModelServer, Gateway]) -> ModelServer:
+    """The model, which remembers no request."""
+    opened[0].forget()
+    return opened[0]
+
+
+@pytest.fixture
+def llm(opened: tuple[ModelServer, Gateway], monkeypatch: pytest.MonkeyPatch) -> Gateway:
+    """The gateway; nobody waits half a second between two attempts."""
+    monkeypatch.setattr(asking, "FIRST_WAIT_SECONDS", 0.01)
+    return opened[1]

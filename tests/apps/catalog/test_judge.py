@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +12,6 @@ from buttress.apps.catalog.evaluation import Evaluation, Weights, evaluate
 from buttress.apps.catalog.evaluation.judge import RUBRIC, Judged, judge
 from buttress.apps.catalog.extraction.prompts import shipped_prompt
 from buttress.apps.catalog.products import with_field
-from buttress.llm import asking
 from buttress.testing.models import (
     Answer,
     Failure,
@@ -24,7 +21,7 @@ from buttress.testing.models import (
     Silence,
     ToolCall,
 )
-from llm_world import OWN, Gateway, gateway
+from llm_world import OWN, Gateway
 
 FIELD = "catalogA.DescriptionPT"
 ANSWER: dict[str, Any] = {
@@ -35,30 +32,6 @@ ANSWER: dict[str, Any] = {
     },
     "translation": {"score": 4, "reasons": [{"field": "catalogA.Nowhere", "reason": "clumsy"}]},
 }
-
-
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits half a second between two attempts."""
-    monkeypatch.setattr(asking, "FIRST_WAIT_SECONDS", 0.01)
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ModelServer, Gateway]]:
-    file: Path = tmp_path_factory.mktemp("calls") / "calls.db"
-    with ModelServer() as server, gateway(f"sqlite:///{file}", server) as llm:
-        yield server, llm
-
-
-@pytest.fixture
-def server(opened: tuple[ModelServer, Gateway]) -> ModelServer:
-    opened[0].forget()
-    return opened[0]
-
-
-@pytest.fixture
-def llm(opened: tuple[ModelServer, Gateway]) -> Gateway:
-    return opened[1]
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ from buttress.apps.catalog.products import HS_CODES, ProductType, leaves
 from buttress.apps.catalog.reading import hint_source, pdf_source
 from buttress.documents import PdfDocument, read_pdf
 from buttress.errors import ModelOutputInvalid, ModelUnavailable, NotFound
-from buttress.llm import asking
 from buttress.testing.models import Answer, Failure, Malformed, ModelServer, Refusal, ToolCall
 from llm_world import Gateway, gateway
 from supplier_documents import EAN, FACTS, INCI, SECTIONS, datasheet
@@ -77,30 +75,6 @@ def answering(**changes: Any) -> dict[str, Any]:
         half = answer["catalogA"] if name in answer["catalogA"] else None
         (answer["catalogB"]["Subtypes"][0] if half is None else half)[name] = value
     return answer
-
-
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits half a second between two attempts."""
-    monkeypatch.setattr(asking, "FIRST_WAIT_SECONDS", 0.01)
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ModelServer, Gateway]]:
-    file: Path = tmp_path_factory.mktemp("calls") / "calls.db"
-    with ModelServer() as server, gateway(f"sqlite:///{file}", server) as llm:
-        yield server, llm
-
-
-@pytest.fixture
-def server(opened: tuple[ModelServer, Gateway]) -> ModelServer:
-    opened[0].forget()
-    return opened[0]
-
-
-@pytest.fixture
-def llm(opened: tuple[ModelServer, Gateway]) -> Gateway:
-    return opened[1]
 
 
 @pytest.fixture(scope="module")

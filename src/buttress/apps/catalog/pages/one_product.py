@@ -15,11 +15,11 @@ from buttress.apps.catalog.pages.looks import (
     quality,
     type_title,
 )
+from buttress.apps.catalog.pages.reasons import reasons
 from buttress.apps.catalog.pages.reprocessing import SCOPES, reprocess
 from buttress.apps.catalog.pages.ways import way
 from buttress.apps.catalog.service import products
 from buttress.apps.catalog.service.products import Whole
-from buttress.mover.page import plural
 from buttress.ui.current import page_session, signed_in
 from buttress.ui.operations.looks import badge
 from buttress.ui.text import moment, plain
@@ -99,26 +99,7 @@ def evaluation(found: Whole) -> None:
             st.metric(metric.capitalize(), f"{getattr(one, metric):.2f}", help=question)
     judged = f", and {plain(one.judge)} with rubric {one.rubric_version}" if one.judge else ""
     st.caption(f"Evaluated by rules of version {one.rules_version}{judged}.")
-    if one.issues:
-        st.subheader(plural(len(one.issues), "reason"))
-        st.dataframe(
-            [
-                {
-                    "Field": title_of(issue.field),
-                    "What is wrong": issue.message,
-                    "Points": -float(issue.points),
-                    "Metric": issue.metric,
-                    "Stands there": issue.found or "",
-                    "Should be": issue.expected or "",
-                }
-                for issue in one.issues
-            ],
-            hide_index=True,
-            alt="Why points were lost",
-            column_config={"Points": st.column_config.NumberColumn(format="%.2f", width=70)},
-        )
-    else:
-        st.success("No rule found anything to object to.", icon=":material/verified:")
+    reasons(one)
     said(found)
 
 

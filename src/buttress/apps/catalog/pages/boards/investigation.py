@@ -9,7 +9,6 @@ import streamlit as st
 from buttress.apps.catalog.dashboard import Window
 from buttress.apps.catalog.models import Evaluation
 from buttress.apps.catalog.models.evaluations import METRICS
-from buttress.apps.catalog.pages.labels import title_of
 from buttress.apps.catalog.pages.looks import (
     QUALITY,
     empty,
@@ -18,6 +17,7 @@ from buttress.apps.catalog.pages.looks import (
     quality,
     type_title,
 )
+from buttress.apps.catalog.pages.reasons import reasons
 from buttress.apps.catalog.pages.ways import number_in_address, way
 from buttress.apps.catalog.service import evaluations, products
 from buttress.apps.catalog.service.evaluations import Order, Record, Wanted
@@ -153,36 +153,12 @@ def one(found: Record) -> None:
         st.metric("Overall", f"{evaluation.overall:.2f}")
         for metric in METRICS:
             st.metric(metric.capitalize(), f"{getattr(evaluation, metric):.2f}")
-    issues(evaluation)
+    reasons(evaluation)
     judged(evaluation)
     said(found)
     sources(found)
     with st.expander("The record as it was extracted", icon=":material/data_object:"):
         st.json(found.extraction.content, expanded=2)
-
-
-def issues(evaluation: Evaluation) -> None:
-    """Why points were lost."""
-    if not evaluation.issues:
-        st.success("No rule found anything to object to.", icon=":material/verified:")
-        return
-    st.markdown(f"**{plural(len(evaluation.issues), 'reason')}**")
-    st.dataframe(
-        [
-            {
-                "Field": title_of(issue.field),
-                "What is wrong": issue.message,
-                "Points": -float(issue.points),
-                "Metric": issue.metric,
-                "Stands there": issue.found or "",
-                "Should be": issue.expected or "",
-            }
-            for issue in evaluation.issues
-        ],
-        hide_index=True,
-        alt="Why points were lost",
-        column_config={"Points": st.column_config.NumberColumn(format="%.2f", width=70)},
-    )
 
 
 def judged(evaluation: Evaluation) -> None:
