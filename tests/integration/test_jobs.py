@@ -130,7 +130,7 @@ def wait_until(true: object, seconds: float = 10) -> None:
 def test_an_enqueued_job_is_done_and_its_result_progress_and_name_are_told(working: Jobs) -> None:
     ticket = working.enqueue(order, "tea", loud=True)
 
-    assert ticket.result(timeout_seconds=10) == [1, "TEA"]
+    assert ticket.result(timeout_seconds=30) == [1, "TEA"]
     status = ticket.status()
     assert (status.name, status.state, status.queue) == ("shop.order", "done", "default")
     assert status.progress is not None
@@ -142,7 +142,7 @@ def test_a_started_job_is_done_in_this_process(working: Jobs) -> None:
     ticket = working.start(order, "tea")
 
     assert ticket.future is not None
-    assert ticket.result(timeout_seconds=10) == [1, "tea"]
+    assert ticket.result(timeout_seconds=30) == [1, "tea"]
     assert ticket.status().name == "shop.order"
 
 
@@ -151,7 +151,7 @@ def test_a_job_waits_for_a_worker(jobs: Jobs, database: Database) -> None:
     assert ticket.status().state == "waiting"
 
     with Worker(jobs):
-        assert ticket.result(timeout_seconds=10) == [1, "tea"]
+        assert ticket.result(timeout_seconds=30) == [1, "tea"]
     assert booked(database) == 1
 
 
@@ -167,7 +167,7 @@ def test_what_is_enqueued_in_a_transaction_exists_if_it_commits(
         again = working.enqueue(order, "kept", key="two", delay_seconds=60, session=session)
         same = working.enqueue(order, "kept", key="two", session=session)
 
-    assert kept.result(timeout_seconds=10) == [1, "kept"]
+    assert kept.result(timeout_seconds=30) == [1, "kept"]
     assert same.id == again.id
     with pytest.raises(NotFound, match=lost.id):
         lost.status()
@@ -177,7 +177,7 @@ def test_a_key_admits_one_job_while_it_waits_or_runs(working: Jobs, database: Da
     first = working.enqueue(wait_at_gate, key="once")
     second = working.enqueue(wait_at_gate, key="once")
     gate.set()
-    assert (second.id, first.result(timeout_seconds=10)) == (first.id, "through")
+    assert (second.id, first.result(timeout_seconds=30)) == (first.id, "through")
 
     assert working.enqueue(wait_at_gate, key="once").id != first.id
 
@@ -204,25 +204,25 @@ def test_of_two_transactions_with_one_key_the_later_is_told_to_begin_again(
 
 
 def test_a_step_is_retried_until_it_returns(working: Jobs) -> None:
-    assert working.enqueue(insist, 3).result(timeout_seconds=10) == 3
+    assert working.enqueue(insist, 3).result(timeout_seconds=30) == 3
 
 
 def test_a_step_that_never_returns_fails_its_job_and_tells_its_last_error(working: Jobs) -> None:
     with pytest.raises(JobFailed, match=r"shop.flaky failed 3 times, at last with ValueError"):
-        working.enqueue(insist, 9).result(timeout_seconds=10)
+        working.enqueue(insist, 9).result(timeout_seconds=30)
 
 
 def test_a_retried_job_does_not_repeat_what_was_done(working: Jobs, database: Database) -> None:
     ticket = working.enqueue(mend)
     with pytest.raises(Conflict, match="still broken") as raised:
-        ticket.result(timeout_seconds=10)
+        ticket.result(timeout_seconds=30)
     assert raised.value.hint == "Mend it."
     assert ticket.status().error == "Conflict: still broken"
 
     told.append("mended")
     working.retry(ticket.id)
 
-    assert ticket.result(timeout_seconds=10) == 1
+    assert ticket.result(timeout_seconds=30) == 1
     assert (booked(database), told.count("mend")) == (1, 1)
     with pytest.raises(Conflict, match="is done"):
         working.retry(ticket.id)
@@ -235,14 +235,14 @@ def test_a_cancelled_job_does_no_further_step_and_can_be_resumed(working: Jobs) 
     gate.set()
 
     with pytest.raises(JobFailed, match="was cancelled"):
-        ticket.result(timeout_seconds=10)
+        ticket.result(timeout_seconds=30)
     time.sleep(0.3)
     assert told == ["before"]
     with pytest.raises(Conflict, match="is cancelled"):
         working.cancel(ticket.id)
 
     working.retry(ticket.id)
-    assert ticket.result(timeout_seconds=10) == "through"
+    assert ticket.result(timeout_seconds=30) == "through"
     assert told == ["before", "after"]
 
 
@@ -250,14 +250,14 @@ def test_a_job_that_takes_too_long_is_stopped(working: Jobs) -> None:
     ticket = working.enqueue(slow)
 
     with pytest.raises(JobFailed, match="was cancelled"):
-        ticket.result(timeout_seconds=10)
+        ticket.result(timeout_seconds=30)
 
 
 def test_a_job_whose_code_is_gone_says_so_and_can_be_retried(working: Jobs) -> None:
     ticket = working.enqueue(Job("shop.vanished", order.function), "tea")
 
     with pytest.raises(NotFound, match=r"no installed app has a job 'shop\.vanished'") as raised:
-        ticket.result(timeout_seconds=10)
+        ticket.result(timeout_seconds=30)
     assert "buttress jobs retry" in str(raised.value.hint)
 
 
@@ -272,7 +272,7 @@ def test_what_cannot_be_stored_is_refused_before_anything_is_made(jobs: Jobs) ->
 
 def test_a_result_that_cannot_be_stored_fails_the_job(working: Jobs) -> None:
     with pytest.raises(BadInput, match=r"builtins\.object"):
-        working.enqueue(returns_an_object).result(timeout_seconds=10)
+        working.enqueue(returns_an_object).result(timeout_seconds=30)
 
 
 def test_without_tables_the_cure_is_named(backend_url: str) -> None:
@@ -286,7 +286,7 @@ def test_without_tables_the_cure_is_named(backend_url: str) -> None:
 
 def test_pruning_deletes_what_ended_before_and_nothing_else(working: Jobs) -> None:
     done = working.enqueue(order, "tea")
-    done.result(timeout_seconds=10)
+    done.result(timeout_seconds=30)
     waiting = working.enqueue(order, "later", delay_seconds=60)
 
     assert working.prune(days=1) == 0
@@ -302,7 +302,7 @@ def test_pruning_goes_by_the_clock_of_the_database(
         def now(cls, tz: dt.tzinfo | None = None) -> NextWeek:
             return cls.fromtimestamp(time.time() + 7 * 86_400, tz)
 
-    working.enqueue(order, "tea").result(timeout_seconds=10)
+    working.enqueue(order, "tea").result(timeout_seconds=30)
     fast = SimpleNamespace(datetime=NextWeek, UTC=dt.UTC, timedelta=dt.timedelta)
     monkeypatch.setattr("buttress.jobs.control.dt", fast)
 
@@ -379,5 +379,5 @@ def test_the_role_of_the_apps_does_all_this_in_tables_the_owner_made(
     owner.close()
     database = Database(servers.postgres_url("app", name))
     with Jobs(database, lambda: app.jobs) as jobs, Worker(jobs):
-        assert jobs.enqueue(order, "tea", key="k").result(timeout_seconds=10) == [1, "tea"]
+        assert jobs.enqueue(order, "tea", key="k").result(timeout_seconds=30) == [1, "tea"]
     database.close()

@@ -107,8 +107,8 @@ def test_a_clock_that_jumps_ends_no_job_early_and_no_delay(
         monkeypatch.setattr(time, "time", lambda: true() + seconds)
         soon = jobs.enqueue(nap, 0.0, delay_seconds=0.5)
 
-        assert resting.result(timeout_seconds=10) == "rested"
-        assert soon.result(timeout_seconds=10) == "rested"
+        assert resting.result(timeout_seconds=30) == "rested"
+        assert soon.result(timeout_seconds=30) == "rested"
         assert delayed.status().state == "delayed"
         (first, second) = jobs.steps(resting.id)
         assert first.seconds is not None

@@ -71,7 +71,7 @@ def made_in_step() -> str:
 
 @app.job
 def ask() -> str:
-    return str(jobs_here[0].start(sow, "answer").result(timeout_seconds=10))
+    return str(jobs_here[0].start(sow, "answer").result(timeout_seconds=30))
 
 
 @app.job
@@ -156,7 +156,7 @@ def test_a_waiting_job_that_is_paused_does_not_begin_and_keeps_its_key(working: 
         ticket.result(timeout_seconds=0)
 
     working.resume(ticket.id)
-    assert ticket.result(timeout_seconds=10) == "rye"
+    assert ticket.result(timeout_seconds=30) == "rye"
 
 
 def test_a_running_job_that_is_paused_begins_no_further_step_and_goes_on_where_it_was(
@@ -170,7 +170,7 @@ def test_a_running_job_that_is_paused_begins_no_further_step_and_goes_on_where_i
     assert (ticket.status().state, told) == ("paused", ["before"])
 
     working.resume(ticket.id)
-    assert ticket.result(timeout_seconds=10) == "through"
+    assert ticket.result(timeout_seconds=30) == "through"
     assert told == ["before", "after"]
     with pytest.raises(Conflict, match="is done"):
         working.pause(ticket.id)
@@ -188,7 +188,7 @@ def test_a_job_resumed_while_its_former_run_still_goes_on_does_each_step_once(
     wait_until(lambda: ticket.status().state == "running")
     gate.set()
 
-    assert ticket.result(timeout_seconds=10) == "through"
+    assert ticket.result(timeout_seconds=30) == "through"
     time.sleep(0.3)
     assert told == ["before", "after"]
 
@@ -231,7 +231,7 @@ def test_a_started_job_can_be_paused_too(working: Jobs) -> None:
     time.sleep(0.3)
     working.resume(ticket.id)
 
-    assert working.result(ticket.id, timeout_seconds=10) == "through"
+    assert working.result(ticket.id, timeout_seconds=30) == "through"
     assert told == ["before", "after"]
 
 
@@ -242,10 +242,10 @@ def test_a_job_is_the_parent_of_those_it_makes_once_however_often_it_is_begun(
     gate.set()
     ticket = working.enqueue(tend, 2)
     with pytest.raises(ValueError, match="rain"):
-        ticket.result(timeout_seconds=10)
+        ticket.result(timeout_seconds=30)
     failing.clear()
     working.retry(ticket.id)
-    ticket.result(timeout_seconds=10)
+    ticket.result(timeout_seconds=30)
 
     made = working.children(ticket.id)
     assert len(made) == 3
@@ -269,7 +269,7 @@ def test_a_job_may_start_another_and_wait_for_it_even_where_one_at_a_time_is_don
 
 def test_cancelling_with_children_stops_those_that_have_not_ended(working: Jobs) -> None:
     ticket = working.enqueue(tend, 2)
-    ticket.result(timeout_seconds=10)
+    ticket.result(timeout_seconds=30)
     with pytest.raises(Conflict, match="is done"):
         working.cancel(ticket.id)
 
@@ -286,10 +286,10 @@ def test_a_step_whose_error_was_handled_is_not_where_a_retry_begins(
     failing.set()
     ticket = working.enqueue(handled)
     with pytest.raises(ValueError, match="rain"):
-        ticket.result(timeout_seconds=10)
+        ticket.result(timeout_seconds=30)
     failing.clear()
     working.retry(ticket.id)
-    ticket.result(timeout_seconds=10)
+    ticket.result(timeout_seconds=30)
 
     assert planted(database) == 1
 
@@ -300,19 +300,19 @@ def test_a_transaction_that_failed_is_done_again_by_a_retry(
     failing.set()
     ticket = working.enqueue(transactions)
     with pytest.raises(ValueError, match="rain"):
-        ticket.result(timeout_seconds=10)
+        ticket.result(timeout_seconds=30)
     assert planted(database) == 1
     failing.clear()
     working.retry(ticket.id)
 
-    assert ticket.result(timeout_seconds=10) == 2
+    assert ticket.result(timeout_seconds=30) == 2
     assert [step.error for step in working.steps(ticket.id)] == [None, None]
 
 
 def test_steps_arguments_and_progress_can_be_read(working: Jobs) -> None:
     gate.set()
     ticket = working.enqueue(handled)
-    ticket.result(timeout_seconds=10)
+    ticket.result(timeout_seconds=30)
     first, second = working.steps(ticket.id)
 
     assert (first.number, first.name) == (1, "farm.always_fails")
@@ -350,7 +350,7 @@ def half_done(database: Database, *steps: Callable[[], object]) -> str:
     with Jobs(database, lambda: [old]) as jobs, Worker(jobs):
         ticket = jobs.enqueue(old)
         with pytest.raises(ValueError, match="rain"):
-            ticket.result(timeout_seconds=10)
+            ticket.result(timeout_seconds=30)
     failing.clear()
     return ticket.id
 
@@ -360,7 +360,7 @@ def test_code_that_does_more_in_the_end_goes_on_with_a_half_done_job(database: D
     new = changed("farm.changing", one, two)
     with Jobs(database, lambda: [new]) as jobs, Worker(jobs):
         jobs.retry(job_id)
-        assert jobs.result(job_id, timeout_seconds=10) == "new"
+        assert jobs.result(job_id, timeout_seconds=30) == "new"
 
     assert planted(database) == 2
 
@@ -371,13 +371,13 @@ def test_code_with_a_step_put_in_before_is_refused_with_its_cure(database: Datab
     with Jobs(database, lambda: [new]) as jobs, Worker(jobs):
         jobs.retry(job_id)
         with pytest.raises(Conflict, match=r"step 2 .* was farm\.plant .* is farm\.tell") as raised:
-            jobs.result(job_id, timeout_seconds=10)
+            jobs.result(job_id, timeout_seconds=30)
         assert "--from-step 2" in str(raised.value.hint)
         assert (planted(database), told) == (2, [])
 
         with pytest.raises(BadInput, match="no step 9"):
             jobs.retry(job_id, from_step=9)
         jobs.retry(job_id, from_step=2)
-        assert jobs.result(job_id, timeout_seconds=10) == "new"
+        assert jobs.result(job_id, timeout_seconds=30) == "new"
 
     assert (planted(database), told) == (3, ["new"])

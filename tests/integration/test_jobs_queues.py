@@ -102,14 +102,14 @@ def test_from_a_paused_queue_nothing_is_taken_until_it_is_resumed(jobs: Jobs) ->
     jobs.pause_queue("mail")
     held = jobs.enqueue(send, 0.0)
     with Worker(jobs):  # a worker that starts later keeps to it too
-        jobs.enqueue(note, 1).result(timeout_seconds=10)
+        jobs.enqueue(note, 1).result(timeout_seconds=30)
         time.sleep(0.5)
         assert held.status().state == "waiting"
         (queue,) = [found for found in jobs.queues() if found.queue.name == "mail"]
         assert (queue.paused, queue.waiting, queue.running) == (True, 1, 0)
 
         jobs.resume_queue("mail")
-        held.result(timeout_seconds=10)
+        held.result(timeout_seconds=30)
 
     with pytest.raises(Conflict, match="not paused"):
         jobs.resume_queue("mail")
