@@ -54,7 +54,9 @@ class Fields:
         self.sources = {str(source["id"]): source for source in found.sources}
         self.issues: defaultdict[str, list[Issue]] = defaultdict(list)
         for issue in found.evaluation.issues if found.evaluation else ():
-            self.issues[issue.field].append(issue)
+            # Of a corrected field the rules judged the value before.
+            if self.origins.get(issue.field, {}).get("how") != "corrected":
+                self.issues[issue.field].append(issue)
 
     @property
     def variants(self) -> int:
