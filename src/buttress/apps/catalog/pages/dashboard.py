@@ -56,7 +56,7 @@ def chosen_window(*, of_people: bool = False) -> Window:
     """
     with page_session() as session:
         models = products.choices(session).models
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True):
         days = st.segmented_control(
             "Days", SPANS, default=USUAL, key="days", bind="query-params", required=True
         )
