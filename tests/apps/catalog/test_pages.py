@@ -289,7 +289,7 @@ def test_what_somebody_else_reviews_is_said(
 
     page = shown("review", ana, product=other, refused=True)
 
-    assert "bento@example.com reviews this product" in page.exception[0].message
+    assert "this product is in review by bento@example.com" in page.exception[0].message
     assert not page.button
 
 

@@ -220,7 +220,8 @@ def took(request: Request) -> str:
 def act(batch: Batch, picked: list[Request]) -> None:
     """What can be done with the chosen ones."""
     if not picked:
-        st.caption("Choose one to open its product, or several to extract them anew.")
+        several = ", or several to extract them anew" if signed_in().may("jobs.run") else ""
+        st.caption(f"Choose one to open its product{several}.")
         return
     made = [one.product_id for one in picked if one.product_id is not None]
     identity = signed_in()

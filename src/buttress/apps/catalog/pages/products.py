@@ -148,7 +148,9 @@ def line(product: Product) -> dict[str, object]:
 def act(chosen: list[int]) -> None:
     """What can be done with the chosen ones."""
     if not chosen:
-        st.caption("Choose one to open it, or several to export, deliver or extract them anew.")
+        may = signed_in().may("jobs.run")
+        several = ", or several to export, deliver or extract them anew" if may else ""
+        st.caption(f"Choose one to open it{several}.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{count(len(chosen))} chosen", width="content")

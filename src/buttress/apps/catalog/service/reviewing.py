@@ -142,7 +142,7 @@ def _claimed(session: Session, product: Product) -> Claim:
     held = session.get(Claim, product.id, with_for_update=True)
     if held is not None and held.person != person.person and held.until > now:
         raise Conflict(
-            f"{held.person_name} reviews this product",
+            f"this product is in review by {held.person_name}",
             hint=f"Take another one; this is free again at {held.until:%H:%M} UTC at the latest.",
         )
     if held is None:
