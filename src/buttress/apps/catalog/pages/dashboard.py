@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import streamlit as st
 
@@ -60,10 +61,11 @@ def chosen_window(*, of_people: bool = False) -> Window:
         days = st.segmented_control(
             "Days", SPANS, default=USUAL, key="days", bind="query-params", required=True
         )
-        until = st.date_input(
-            "Until", max_value="today", key="until", bind="query-params", required=True,
-            format="YYYY-MM-DD", width=140,
+        chosen = st.date_input(
+            "Until", max_value="today", key="until", bind="query-params", format="YYYY-MM-DD",
+            width=140,
         )  # fmt: skip
+        until = chosen or datetime.now(UTC).date()
         if of_people:
             return Window.last(days or USUAL, until)
         product_type = st.selectbox(
