@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from typing import IO, Any
+from typing import IO
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
@@ -51,8 +51,7 @@ def read_html(file: IO[bytes], url: str, encoding: str | None, article: bool) ->
     language = (root.attributes.get("lang") if root else None) or _meta(tree, "og:locale")
     tables = _tables(tree)
     images = _images(tree, base)
-    body = _article(text, url, notes) if article else ""
-    body = body or _all_text(tree)
+    body = (article and _main_text(text, url, notes)) or _all_text(tree)
     if not body and not products:
         notes.append("The page has no text: it may be drawn by scripts, which are not run.")
     return msgspec.msgpack.encode(
@@ -164,16 +163,16 @@ def _images(tree: LexborHTMLParser, base: str) -> list[str]:
     return list(dict.fromkeys(one for one in addresses if one))[:IMAGES]
 
 
-def _article(text: str, url: str, notes: list[str]) -> str:
-    """The main text; empty where there is none to be found, which is noted."""
+def _main_text(text: str, url: str, notes: list[str]) -> str | None:
+    """What an article says, without what surrounds it; None where there is none to be found."""
+    found: str | None = None
     try:
-        found: Any = trafilatura.extract(
+        found = trafilatura.extract(
             text, url=url, include_comments=False, include_tables=True, favor_recall=True
         )
     except Exception as error:  # noqa: BLE001 — a page that this library stumbles over has text too
         notes.append(f"The main text was not found ({type(error).__name__}); all text is given.")
-        return ""
-    return str(found or "")
+    return found
 
 
 def _all_text(tree: LexborHTMLParser) -> str:
