@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from buttress.mover.page import plural as plural
 from buttress.mover.page import visible
 
 

@@ -12,8 +12,9 @@ from buttress.apps.catalog.pages.documents import (
 )
 from buttress.apps.catalog.pages.pictures import sheet_rows
 from buttress.apps.catalog.service import sources
+from buttress.mover.page import plural
 from buttress.ui.current import page_session
-from buttress.ui.text import count, plural
+from buttress.ui.text import count
 
 MOST = 100
 SHOWN = 3

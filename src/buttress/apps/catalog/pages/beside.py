@@ -19,8 +19,9 @@ from buttress.apps.catalog.pages.ways import explained
 from buttress.apps.catalog.products import Product as Content
 from buttress.apps.catalog.products import leaves
 from buttress.apps.catalog.service.products import Whole
+from buttress.mover.page import plural
 from buttress.ui.current import signed_in
-from buttress.ui.text import plain, plural
+from buttress.ui.text import plain
 
 STYLE = """
 <style>

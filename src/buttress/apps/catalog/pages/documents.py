@@ -14,9 +14,10 @@ from buttress.apps.catalog.pages.ways import explained
 from buttress.apps.catalog.schemas import Chosen
 from buttress.apps.catalog.service import sources
 from buttress.errors import ButtressError
+from buttress.mover.page import plural
 from buttress.ui.current import current_runtime, page_session
 from buttress.ui.problems import explain
-from buttress.ui.text import count, plain, plural
+from buttress.ui.text import count, plain
 
 SUFFIXES = ["pdf", "xlsx", "xls", "ods", "csv", "tsv", "txt"]
 TAKEN, CHOSEN = "catalog-taken", "catalog-documents"

@@ -6,7 +6,7 @@ import streamlit as st
 
 from buttress.apps.catalog.models import Evaluation
 from buttress.apps.catalog.pages.labels import title_of
-from buttress.ui.text import plural
+from buttress.mover.page import plural
 
 
 def reasons(evaluation: Evaluation) -> None:

@@ -15,8 +15,9 @@ from buttress.apps.catalog.dashboard.agreeing import Discrepancy, Group, Metric
 from buttress.apps.catalog.pages.boards import charts
 from buttress.apps.catalog.pages.looks import empty, model_title, type_title
 from buttress.apps.catalog.pages.ways import way
+from buttress.mover.page import plural
 from buttress.ui.current import page_session, signed_in
-from buttress.ui.text import count, plain, plural
+from buttress.ui.text import count, plain
 
 METRICS: tuple[Metric, ...] = ("overall", "structure", "content", "translation")
 GROUPS: dict[Group, str] = {"product_type": "Type", "model": "Model", "person_name": "Person"}

@@ -13,8 +13,8 @@ from buttress.apps.catalog.pages.boards.investigation import wanted
 from buttress.apps.catalog.service import evaluations, report
 from buttress.apps.catalog.service.evaluations import Wanted
 from buttress.exports import MEDIA_TYPES, Format
+from buttress.mover.page import plural
 from buttress.ui.current import page_session, signed_in
-from buttress.ui.text import plural
 
 FORMATS: dict[Format, str] = {
     "csv": "CSV", "json": "JSON", "xlsx": "Excel", "parquet": "Parquet",
