@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -37,6 +39,10 @@ SCRIPT = (
     "from buttress.cli import main; sys.argv = ['buttress', *sys.argv[1:]]; main()"
 )
 """The command line, with the example as the one installed app."""
+OWN_APPS = (
+    "import sys; from buttress.cli import main; sys.argv = ['buttress', *sys.argv[1:]]; main()"
+)
+"""The command line with the apps that come with it."""
 LINK = re.compile(r"http://\S+/sign-in/link/\S+")
 WORDS = "four unusual garden words"
 WAIT_MS = 60_000
@@ -76,7 +82,13 @@ class Visitor:
 
 @contextmanager
 def deployed(
-    database: str, home: Path, servers: Servers, report: buttress.MoveReport | None = None
+    database: str,
+    home: Path,
+    servers: Servers,
+    report: buttress.MoveReport | None = None,
+    *,
+    script: str = SCRIPT,
+    **settings: str,
 ) -> Iterator[Deployment]:
     """`buttress up` on that database, migrated first, until the block ends."""
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -86,8 +98,9 @@ def deployed(
         "REDIS_URL": servers.valkey_url,
         "BUTTRESS_HOME": str(home),
         "BUTTRESS_PORT": str(port),
+        **settings,
     }
-    command = [sys.executable, "-c", SCRIPT]
+    command = [sys.executable, "-c", script]
     subprocess.run([*command, "migrate"], check=True, capture_output=True, env=environment)
     out = home / "out"
     with out.open("wb") as writing:
@@ -101,6 +114,20 @@ def deployed(
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+@contextmanager
+def with_catalog(servers: Servers, home: Path, **settings: str) -> Iterator[Deployment]:
+    """The same with the catalog, on a database of its own."""
+    name = f"acceptance_{os.getpid()}_{secrets.token_hex(3)}"
+    administrator = servers.postgres_url("postgres", "postgres")
+    with psycopg.connect(administrator, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} OWNER buttress_owner")
+        database = servers.postgres_url("owner", name)
+        apps = {"BUTTRESS_APPS": "catalog", **settings}
+        with deployed(database, home, servers, script=OWN_APPS, **apps) as running:
+            yield running
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def wait_for(address: str, process: subprocess.Popen[bytes], out: Path) -> None:
@@ -168,6 +195,15 @@ def signed_up(link: str, **name: str) -> StorageState:
         ]  # fmt: skip
     assert cookies
     return {"cookies": cookies, "origins": []}  # type: ignore[typeddict-item]
+
+
+def opened(visitor: Visitor, deployment: Deployment, path: str) -> Page:
+    """A page of the workspace, drawn."""
+    page = visitor.page
+    page.goto(f"{deployment.address}/{path}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    settled(page)
+    return page
 
 
 def settled(page: Page) -> None:

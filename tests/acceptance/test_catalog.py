@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
-from playwright.sync_api import Browser, FilePayload, Page, StorageState, expect
+from playwright.sync_api import Browser, FilePayload, StorageState, expect
 from test_every_page import OUT_OF_REACH, UNNAMED, pictures
 
-import browser_world
-from browser_world import Deployment, Visitor, browser_test, come_in, deployed, settled, visiting
+from browser_world import (
+    Deployment,
+    Visitor,
+    browser_test,
+    come_in,
+    opened,
+    settled,
+    visiting,
+    with_catalog,
+)
 from buttress.db.embedded import Servers
 from catalog_documents import datasheet
 
 pytestmark = browser_test
 
-SCRIPT = "import sys; from buttress.cli import main; sys.argv = ['buttress', *sys.argv[1:]]; main()"
-"""The command line with the apps that come with it."""
 PAGES = {
     "catalog-extract": "Extract",
     "catalog-batches": "Batches",
@@ -45,19 +48,8 @@ PDF: FilePayload = {
 @pytest.fixture(scope="module")
 def catalog(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """An empty deployment with the catalog."""
-    name = f"acceptance_{os.getpid()}_{secrets.token_hex(3)}"
-    administrator = servers.postgres_url("postgres", "postgres")
-    with (
-        psycopg.connect(administrator, autocommit=True) as connection,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        connection.execute(f"CREATE DATABASE {name} OWNER buttress_owner")
-        patch.setattr(browser_world, "SCRIPT", SCRIPT)
-        patch.setenv("BUTTRESS_APPS", "catalog")
-        home = tmp_path_factory.mktemp("catalog")
-        with deployed(servers.postgres_url("owner", name), home, servers) as running:
-            yield running
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with with_catalog(servers, tmp_path_factory.mktemp("catalog")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -73,15 +65,6 @@ def visitor(browser: Browser, owner: StorageState) -> Iterator[Visitor]:
         yield visitor
         assert visitor.errors == []
         assert visitor.refused() == []
-
-
-def opened(visitor: Visitor, catalog: Deployment, path: str) -> Page:
-    """A page of the catalog, drawn."""
-    page = visitor.page
-    page.goto(f"{catalog.address}/{path}")
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    settled(page)
-    return page
 
 
 def test_a_pdf_becomes_a_product_that_is_corrected_and_rated(

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
-import psycopg
 import pytest
-import sqlalchemy as sa
-from playwright.sync_api import Browser, Page, StorageState, expect
-from sqlalchemy.orm import Session
-from test_catalog import DONE_OTHERWISE, SCRIPT
+from playwright.sync_api import Browser, StorageState, expect
+from test_catalog import DONE_OTHERWISE
 from test_every_page import OUT_OF_REACH, UNNAMED, pictures
 
-import browser_world
-from browser_world import Deployment, Visitor, browser_test, come_in, deployed, settled, visiting
+from browser_world import (
+    Deployment,
+    Visitor,
+    browser_test,
+    come_in,
+    opened,
+    settled,
+    visiting,
+    with_catalog,
+)
+from buttress.db.database import Database
 from buttress.db.embedded import Servers
 from catalog_seed import seed
 
@@ -37,24 +42,10 @@ TABS = {
 @pytest.fixture(scope="module")
 def catalog(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A deployment in which people have worked with the catalog for three months."""
-    name = f"acceptance_{os.getpid()}_{secrets.token_hex(3)}"
-    administrator = servers.postgres_url("postgres", "postgres")
-    with (
-        psycopg.connect(administrator, autocommit=True) as connection,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        connection.execute(f"CREATE DATABASE {name} OWNER buttress_owner")
-        patch.setattr(browser_world, "SCRIPT", SCRIPT)
-        patch.setenv("BUTTRESS_APPS", "catalog")
-        home = tmp_path_factory.mktemp("dashboard")
-        database = servers.postgres_url("owner", name)
-        with deployed(database, home, servers) as running:
-            engine = sa.create_engine(sa.make_url(database).set(drivername="postgresql+psycopg"))
-            with Session(engine) as session, session.begin():
-                seed(session, 1200)
-            engine.dispose()
-            yield running
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with with_catalog(servers, tmp_path_factory.mktemp("dashboard")) as running:
+        with closing(Database(running.database)) as database, database.session() as session:
+            seed(session, 1200)
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -70,15 +61,6 @@ def visitor(browser: Browser, owner: StorageState) -> Iterator[Visitor]:
         yield visitor
         assert visitor.errors == []
         assert visitor.refused() == []
-
-
-def opened(visitor: Visitor, catalog: Deployment, path: str) -> Page:
-    """A page of the catalog, drawn."""
-    page = visitor.page
-    page.goto(f"{catalog.address}/{path}")
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    settled(page)
-    return page
 
 
 @pytest.mark.parametrize("tab", TABS)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,16 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, Page, StorageState, expect
 from sqlalchemy.orm import Session
-from test_catalog import DONE_OTHERWISE, PAGES, SCRIPT
+from test_catalog import DONE_OTHERWISE, PAGES
 from test_every_page import OUT_OF_REACH, UNNAMED, pictures
 
-import browser_world
-from browser_world import Deployment, Visitor, browser_test, deployed, settled, signed_up, visiting
+from browser_world import (
+    Deployment,
+    Visitor,
+    browser_test,
+    opened,
+    settled,
+    signed_up,
+    visiting,
+    with_catalog,
+)
 from buttress.access import links
 from buttress.client import Client
 from buttress.db.database import Database
@@ -75,23 +80,13 @@ def catalog(
     servers: Servers, models: ModelServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployment]:
     """A deployment with the catalog, a handful of products, and a model that can be asked."""
-    name = f"acceptance_{os.getpid()}_{secrets.token_hex(3)}"
-    administrator = servers.postgres_url("postgres", "postgres")
-    with (
-        psycopg.connect(administrator, autocommit=True) as connection,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        connection.execute(f"CREATE DATABASE {name} OWNER buttress_owner")
-        patch.setattr(browser_world, "SCRIPT", SCRIPT)
-        patch.setenv("BUTTRESS_APPS", "catalog")
-        patch.setenv("BUTTRESS_LLM__BASE_URL", models.url)
-        patch.setenv("BUTTRESS_LLM__MODEL", MODEL)
-        patch.setenv("BUTTRESS_LLM__PRICES", json.dumps({MODEL: (1000, 2000)}))
-        home = tmp_path_factory.mktemp("together")
-        database = servers.postgres_url("owner", name)
-        with deployed(database, home, servers) as running:
-            yield running
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    settings = {
+        "BUTTRESS_LLM__BASE_URL": models.url,
+        "BUTTRESS_LLM__MODEL": MODEL,
+        "BUTTRESS_LLM__PRICES": json.dumps({MODEL: (1000, 2000)}),
+    }
+    with with_catalog(servers, tmp_path_factory.mktemp("together"), **settings) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -113,15 +108,6 @@ def working(browser: Browser, state: StorageState) -> Iterator[Visitor]:
         yield visitor
         assert visitor.errors == []
         assert visitor.refused() == []
-
-
-def opened(visitor: Visitor, catalog: Deployment, path: str) -> Page:
-    """A page of the catalog, drawn."""
-    page = visitor.page
-    page.goto(f"{catalog.address}/{path}")
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    settled(page)
-    return page
 
 
 def walk(

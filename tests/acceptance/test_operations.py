@@ -9,13 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, StorageState, expect
 
-from browser_world import (
-    Deployment,
-    Visitor,
-    browser_test,
-    settled,
-    visiting,
-)
+from browser_world import Deployment, Visitor, browser_test, opened, settled, visiting
 from buttress.backup import Backup, open_backups
 from buttress.settings import Settings
 
@@ -28,15 +22,6 @@ def visitor(browser: Browser, admin: StorageState) -> Iterator[Visitor]:
     with visiting(browser, admin) as visitor:
         yield visitor
         assert visitor.errors == []
-
-
-def opened(visitor: Visitor, deployment: Deployment, path: str) -> Page:
-    """A page of the workspace, drawn."""
-    page = visitor.page
-    page.goto(f"{deployment.address}/{path}")
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    settled(page)
-    return page
 
 
 def lines(page: Page, *words: str) -> Locator:
