@@ -23,6 +23,9 @@ SAFE = {
     "server.fileWatcherType": "none",
     "server.headless": True,
     "runner.magicEnabled": False,
+    # Looking at every object after each run of each part holds up everybody else's page: with ten
+    # pages open it was most of what the process did. Python collects when there is enough to.
+    "runner.postScriptGC": False,
     "logger.level": "warning",
     "logger.enableRich": False,
 }
