@@ -7,6 +7,7 @@ import json
 import psycopg
 import pytest
 from playwright.sync_api import Page, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 import buttress
 from browser_world import Deployment, browser_test, settled
@@ -34,6 +35,22 @@ def test_home_shows_the_servers_and_the_latest_verdict(page: Page, base: str) ->
     expect(page.get_by_test_id("stMetric").filter(has_text="PostgreSQL 18")).to_be_visible()
     expect(page.get_by_test_id("stMetric").filter(has_text="Valkey 9")).to_be_visible()
     expect(page.get_by_text("Proven, with rows in quarantine")).to_be_visible()
+
+
+def test_a_browser_knows_its_page_before_any_part_of_it_asks_to_be_renewed(
+    page: Page, base: str
+) -> None:
+    told: list[str | None] = []
+
+    def heard(frame: bytes | str) -> None:
+        assert isinstance(frame, bytes)
+        told.append(ForwardMsg.FromString(frame).WhichOneof("type"))
+
+    page.on("websocket", lambda connection: connection.on("framereceived", heard))
+    page.goto(base)
+    expect(page.get_by_role("heading", name="Home")).to_be_visible()
+    settled(page)
+    assert told.index("navigation") < told.index("auto_rerun")
 
 
 def test_the_report_of_a_move_is_one_click_away(

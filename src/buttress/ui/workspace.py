@@ -35,13 +35,16 @@ def show() -> None:
     st.set_page_config(page_title="Buttress", page_icon=MARK, layout="wide")
     st.html(STYLE)
     st.logo(LOGO, size="large", icon_image=MARK)
-    connection.watch()
     try:
         identity = who()
     except ButtressError as error:
+        connection.watch()
         explain(error)
         return
     page = st.navigation(sections(identity), expanded=True)
+    # Only now does the browser know which page is open. A part that asked to be renewed earlier
+    # would be done under another page's name, for which Streamlit's client drops what it shows.
+    connection.watch()
     with st.sidebar:
         foot(identity)
     with acting(identity), entering("page", page.url_path or "home"):
