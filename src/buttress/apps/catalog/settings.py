@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -22,6 +22,9 @@ class CatalogSettings(AppSettings, env_prefix="BUTTRESS_CATALOG__"):
         Decimal("0.3"), ge=0, le=1, description="of the three metrics; the three add up to 1"
     )
     judge: str = Field("", description="model that judges besides the rules; empty for none")
+    judge_by: Literal["gateway", "openevals"] = Field(
+        "gateway", description="what asks the judge; openevals is an extra to install"
+    )
     parallel: int = Field(2, ge=1, le=64, description="products a worker extracts at a time")
     polite_seconds: float = Field(2.0, ge=0, description="wait between pages of one web host")
     allowed_hosts: tuple[str, ...] = Field(

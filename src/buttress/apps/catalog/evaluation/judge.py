@@ -7,25 +7,29 @@ scores of different judges are never taken for each other.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from buttress.apps.catalog.evaluation import openevals
 from buttress.apps.catalog.evaluation.outcome import CENT, METRICS, Evaluation, Metric
 from buttress.apps.catalog.extraction.enclosing import enclosed
 from buttress.apps.catalog.extraction.prompts import Prompt, shipped_prompt
 from buttress.apps.catalog.material import Material
 from buttress.apps.catalog.products import Product, leaves
 from buttress.errors import ButtressError
-from buttress.llm import LLM
+from buttress.llm import LLM, Completion
 
 RUBRIC = "judge-product"
 PURPOSE = "catalog.judge"
 DEADLINE_SECONDS = 60.0
 MOST_REASONS = 20
 MARK = re.compile(r"<(?=\s*/?\s*(?:product|source))", re.IGNORECASE)
+
+By = Literal["gateway", "openevals"]
 
 
 class Reason(BaseModel):
@@ -95,24 +99,28 @@ def judge(
     *,
     prompt: Prompt | None = None,
     deadline_seconds: float = DEADLINE_SECONDS,
+    by: By = "gateway",
 ) -> Judged | None:
     """What a model says of a product, None where no model is named.
 
     A judge that fails, is slow, refuses or answers nonsense leaves a note and the rules' score;
-    nobody else is asked in its place, and no error is raised for it.
+    nobody else is asked in its place, and no error is raised for it. `by` names what puts the
+    question together; either way the gateway asks it.
     """
     if not model:
         return None
     rubric = prompt or shipped_prompt(RUBRIC)
     text, cut = enclosed(material)
     try:
-        completion = llm.complete(
-            f"{text}\n{_enclosed(product)}",
+        completion = ASKING[by](
+            llm,
+            model,
+            Judgement,
+            rubric,
+            text,
+            _enclosed(product),
             purpose=PURPOSE,
-            into=Judgement,
-            model=model,
             fallback=(),
-            system=rubric.text,
             temperature=0.0,
             deadline_seconds=deadline_seconds,
         )
@@ -135,6 +143,26 @@ def judge(
         call=completion.id,
         cost_usd=completion.cost,
     )
+
+
+def _ask(
+    llm: LLM,
+    model: str,
+    into: type[Judgement],
+    rubric: Prompt,
+    source: str,
+    product: str,
+    **options: Any,
+) -> Completion[Judgement]:
+    return llm.complete(
+        f"{source}\n{product}", model=model, into=into, system=rubric.text, **options
+    )
+
+
+ASKING: dict[By, Callable[..., Completion[Judgement]]] = {
+    "gateway": _ask,
+    "openevals": openevals.ask,
+}
 
 
 def _without(evaluation: Evaluation, model: str, rubric: Prompt, note: str) -> Judged:

@@ -127,6 +127,7 @@ def extract(runtime: Runtime, request_id: int, *, tell: Tell) -> int:
         material,
         evaluation,
         prompt=work.settings.prompts.get(RUBRIC),
+        by=settings.judge_by,
     )
     tell(3, PARTS, "keeping")
     with runtime.session() as session:
