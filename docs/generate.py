@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import BaseModel
+from pydantic_settings import BaseSettings
 from typer import Context
 from typer.cli import get_docs_for_click
 from typer.main import get_command
 
 from buttress import errors
+from buttress.apps.catalog.settings import CatalogSettings
 from buttress.check import all_checks
 from buttress.cli import cli
 from buttress.settings import Settings, known_name
@@ -26,6 +28,7 @@ from buttress.telemetry.metrics.rules import alerts_of, rules
 
 REFERENCE = Path(__file__).parent / "reference"
 DEPLOY = Path(__file__).parents[1] / "deploy"
+OUR_APPS = {"Catalog": CatalogSettings}
 NOTE = "<!-- Printed from the code by `make docs`. -->\n\n"
 
 
@@ -82,14 +85,18 @@ def commands() -> str:
 
 
 def settings() -> str:
-    """Every setting: the variable to set, its default and what it means."""
+    """Every setting, our apps' too: the variable to set, its default and what it means."""
     rows = ["# Settings", "", "Set as environment variables or in `.env`.", ""]
-    rows += ["| variable | default | meaning |", "| --- | --- | --- |"]
-    rows += [
-        f"| `{name}` | `{default}` | {text} |"
-        for name, default, text in _fields(Settings, "BUTTRESS_")
-    ]
+    rows += _table(Settings, "BUTTRESS_")
+    for title, model in OUR_APPS.items():
+        rows += ["", f"## {title}", "", *_table(model, str(model.model_config["env_prefix"]))]
     return NOTE + "\n".join(rows) + "\n"
+
+
+def _table(model: type[BaseSettings], prefix: str) -> list[str]:
+    return ["| variable | default | meaning |", "| --- | --- | --- |"] + [
+        f"| `{name}` | `{default}` | {text} |" for name, default, text in _fields(model, prefix)
+    ]
 
 
 def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, object, str]]:
