@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 
 import buttress
-from browser_world import CHROMIUM, Deployment, come_in, deployed, visiting
+from browser_world import CHROMIUM, Deployment, Visitor, come_in, deployed, visiting
 from buttress.db.embedded import Servers
 from buttress.demo import build_prototype
 from buttress.settings import Settings
@@ -75,3 +75,11 @@ def page(browser: Browser, admin: StorageState) -> Iterator[Page]:
     """A page of the admin's."""
     with visiting(browser, admin) as visitor:
         yield visitor.page
+
+
+@pytest.fixture
+def visitor(browser: Browser, admin: StorageState) -> Iterator[Visitor]:
+    """The admin with a window in which nothing may go wrong unseen."""
+    with visiting(browser, admin) as visitor:
+        yield visitor
+        assert visitor.errors == []

@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, StorageState, expect
+from playwright.sync_api import expect
 
-from browser_world import Deployment, Visitor, browser_test, opened, settled, visiting
+from browser_world import Deployment, Visitor, browser_test, opened, settled
 from buttress.backup import Backup, open_backups
 from buttress.settings import Settings
+from pressing import badge, lines
 
 pytestmark = browser_test
 JOB_MS = 120_000
-
-
-@pytest.fixture
-def visitor(browser: Browser, admin: StorageState) -> Iterator[Visitor]:
-    with visiting(browser, admin) as visitor:
-        yield visitor
-        assert visitor.errors == []
-
-
-def lines(page: Page, *words: str) -> Locator:
-    """The lines of the last table with all of these words."""
-    found = page.get_by_test_id("stDataFrame").last.locator("tbody tr")
-    for one in words:
-        found = found.filter(has_text=one)
-    return found
-
-
-def badge(page: Page, words: str) -> Locator:
-    """A badge with these words, behind its icon."""
-    return page.get_by_test_id("stMarkdown").get_by_text(re.compile(rf"\b{words}$"))
 
 
 def shelf(deployment: Deployment) -> list[Backup]:

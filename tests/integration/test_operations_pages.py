@@ -118,13 +118,13 @@ def test_a_job_is_paused_resumed_and_cancelled_by_an_admin_and_by_nobody_less(
         page.query_params["id"] = made.id
         return page.run()
 
-    assert not opened("analyst").button
+    assert [button.label for button in opened("analyst").button] == ["All jobs"]
     for label, state in (("Pause", "paused"), ("Resume", "waiting"), ("Cancel", "cancelled")):
         page = opened("admin")
         next(button for button in page.button if button.label == label).click().run()
         assert not page.exception
         assert made.status().state == state
-    assert [button.label for button in opened("admin").button] == ["Retry"]
+    assert [button.label for button in opened("admin").button] == ["All jobs", "Retry"]
 
 
 def test_an_admin_is_told_what_is_wrong_with_the_configuration_and_the_cure(

@@ -175,4 +175,4 @@ def _hold_admins(session: Session, person: Person, *, stays: bool) -> None:
         select(Person).where(Person.role == "admin", Person.disabled_at.is_(None)).with_for_update()
     ).all()
     if not stays and [admin.id for admin in admins] == [person.id]:
-        raise Conflict(f"{person.name} is the only admin", hint="Make somebody else admin first.")
+        raise Conflict(f"the only admin is {person.name}", hint="Make somebody else admin first.")

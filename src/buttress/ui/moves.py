@@ -9,6 +9,7 @@ from buttress.mover.history import list_moves, load_report
 from buttress.ui.current import current_runtime
 from buttress.ui.empty import nothing_moved
 from buttress.ui.move import show_report
+from buttress.ui.operations.lists import back
 from buttress.ui.verdict import move_card
 
 
@@ -21,7 +22,7 @@ def show() -> None:
     """The page."""
     schema, move_id = st.query_params.get("schema"), st.query_params.get("id")
     if schema and move_id:
-        st.page_link(page(), label="All moves", icon=":material/arrow_back:")
+        back("All moves")
         with current_runtime().database.session(read_only=True) as session:
             report = load_report(session, schema=schema, move_id=move_id)
         show_report(report)

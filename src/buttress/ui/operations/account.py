@@ -6,8 +6,10 @@ import streamlit as st
 
 from buttress.access import PERMISSIONS, acting, people, signing_in, tokens
 from buttress.access.tables import Person, Token
+from buttress.mover.page import plural
 from buttress.ui.current import current_runtime, page_session, signed_in
 from buttress.ui.operations.lists import choose
+from buttress.ui.operations.pressed import doing, explained
 from buttress.ui.text import moment
 
 EXPIRY = {"30 days": 30, "90 days": 90, "1 year": 365, "Never": None}
@@ -53,11 +55,11 @@ def change_password() -> None:
         st.error("Type the same one twice.", title="The passwords differ.")
         return
     identity = signed_in()
-    with acting(identity):
+    with explained(), acting(identity):
         signing_in.change_password(
             current_runtime().session, identity.person, old=old, new=new, origin=identity.origin
         )
-    st.success("Your password is changed. Your other devices are signed out.")
+        st.success("Your password is changed. Your other devices are signed out.")
 
 
 def sign_ins() -> None:
@@ -65,6 +67,8 @@ def sign_ins() -> None:
     identity = signed_in()
     with page_session() as session:
         found = signing_in.sign_ins(session, people.find(session, identity.person))
+    # By when they were seen they would change places, and a choice be lost, while one looks.
+    found.sort(key=lambda one: (one.id != identity.sign_in, one.created_at))
     rows = [
         {
             "Browser": browser(one.agent),
@@ -77,10 +81,9 @@ def sign_ins() -> None:
     ]
     chosen = choose(rows, [one.id for one in found], "devices", alt="Where you are signed in")
     if st.button("Sign out the chosen devices", disabled=not chosen, icon=":material/logout:"):
-        with page_session() as session:
+        with doing(f"{plural(len(chosen), 'device')} signed out.") as session:
             for sign_in in chosen:
                 signing_in.revoke(session, sign_in, person=identity.person)
-        st.rerun()
 
 
 BROWSERS = {"Edg/": "Edge", "OPR/": "Opera", "Firefox/": "Firefox", "Chrome/": "Chrome",
@@ -112,10 +115,9 @@ def own_tokens() -> None:
     rows = [token_line(one) for one in found]
     chosen = choose(rows, [one.id for one in found], "tokens", alt="Your tokens")
     if st.button("Revoke the chosen tokens", disabled=not chosen, icon=":material/key_off:"):
-        with page_session() as session:
+        with doing(f"{plural(len(chosen), 'token')} revoked.") as session:
             for token in chosen:
                 tokens.revoke(session, token, person=identity.person)
-        st.rerun()
 
 
 def token_line(token: Token) -> dict[str, object]:
@@ -141,8 +143,9 @@ def new_token() -> None:
         expiry = st.selectbox("How long is it good?", list(EXPIRY), index=1)
         if not st.form_submit_button("Make the token", type="primary"):
             return
-    with page_session() as session:
-        person = people.find(session, identity.person)
-        made = tokens.create(session, person, name, chosen, days=EXPIRY[expiry])
-    st.success("Copy it now: it is not shown again.", icon=":material/key:")
-    st.code(made, language=None)
+    with explained():
+        with page_session() as session:
+            person = people.find(session, identity.person)
+            made = tokens.create(session, person, name, chosen, days=EXPIRY[expiry])
+        st.success("Copy it now: it is not shown again.", icon=":material/key:")
+        st.code(made, language=None)

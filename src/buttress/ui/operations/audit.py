@@ -32,7 +32,7 @@ def show() -> None:
         verify = st.button("Verify the chain", icon=":material/verified:")
     if verify:
         verified()
-    filters = (actor, action)
+    filters = (actor, action or None)
     # Another filter begins at the newest again.
     of, before = st.session_state.get(PLACE, (filters, None))
     if of != filters:
@@ -40,12 +40,13 @@ def show() -> None:
     with page_session() as session:
         total = audit.count(session)
         found = audit.entries(
-            session, actor=actor, action=action or None, before=before, limit=PAGE_ROWS + 1
+            session, actor=actor, action=filters[1], before=before, limit=PAGE_ROWS + 1
         )
     if not found:
         st.info("No entry is like that. Leave a field empty to see more.")
         return
-    st.caption(f"{count(total)} entries in all; the newest first")
+    which = "of those that are like that, the newest first" if any(filters) else "the newest first"
+    st.caption(f"{count(total)} entries in all; {which}")
     table(found[:PAGE_ROWS])
     if before is None and len(found) <= PAGE_ROWS:
         return

@@ -14,6 +14,7 @@ from buttress.check import Finding as CheckFinding
 from buttress.check.report import Report
 from buttress.health import Finding
 from buttress.health.watched import Watched
+from buttress.mover.page import plural
 from buttress.settings import given
 from buttress.ui.current import current_runtime
 from buttress.ui.operations.charts import course_of_checks
@@ -140,8 +141,8 @@ def configuration() -> None:
         st.caption("Looks at settings, servers, rights, backups, packages: `buttress check`.")
         return
     st.caption(
-        f"{count(report.checked)} checks: {count(report.count('error'))} errors, "
-        f"{count(report.count('warning'))} warnings, "
+        f"{plural(report.checked, 'check')}: {plural(report.count('error'), 'error')}, "
+        f"{plural(report.count('warning'), 'warning')}, "
         f"{count(report.count('not checked'))} could not be asked"
     )
     found = [one for one in report.findings if one.outcome != "not checked"]

@@ -14,11 +14,12 @@ from buttress.errors import NotFound
 from buttress.jobs import JobStatus
 from buttress.jobs.status import State
 from buttress.mover.page import duration
-from buttress.ui.current import current_runtime, page_session
+from buttress.ui.current import current_runtime
 from buttress.ui.empty import no_jobs
-from buttress.ui.operations.lists import Pager, states
+from buttress.ui.operations.lists import Pager, back, states
 from buttress.ui.operations.live import still
 from buttress.ui.operations.looks import JOBS, OPEN, badge
+from buttress.ui.operations.pressed import doing
 from buttress.ui.text import count, moment, plain, schedule
 
 EVERY = "3s"
@@ -31,6 +32,12 @@ CONTROLS: dict[str, tuple[str, tuple[State, ...]]] = {
     "Cancel": (":material/cancel:", ("waiting", "delayed", "running", "paused")),
 }
 """What can be done to a job, and in which states."""
+SAID = {
+    "Pause": "is paused",
+    "Resume": "goes on",
+    "Retry": "is tried again",
+    "Cancel": "is cancelled",
+}
 
 
 def page() -> Page:
@@ -43,7 +50,7 @@ def show() -> None:
     require("jobs.read")
     job_id = st.query_params.get("id")
     if job_id:
-        st.page_link(page(), label="All jobs", icon=":material/arrow_back:")
+        back("All jobs")
         one_job(job_id)
         return
     st.title("Jobs")
@@ -197,15 +204,9 @@ def controls(job: JobStatus) -> None:
     with st.container(horizontal=True):
         for label, (icon, states) in CONTROLS.items():
             if job.state in states and st.button(label, icon=icon, key=f"{label}-{job.id}"):
-                does[label](job.id)
-                noted(f"job.{label.lower()}", job.id)
-                st.rerun()
-
-
-def noted(action: str, what: str) -> None:
-    """Have the audit log say who did it."""
-    with page_session() as session:
-        audit.record(session, action, what)
+                with doing(f"{plain(job.name)} {SAID[label]}.") as session:
+                    does[label](job.id)
+                    audit.record(session, f"job.{label.lower()}", job.id)
 
 
 def begun(attempts: int) -> str:
@@ -279,9 +280,9 @@ def queues() -> None:
         label = "Let it go on" if paused else "Hold it"
         icon = ":material/play_arrow:" if paused else ":material/pause:"
         if st.button(label, icon=icon, help="What runs goes on; nothing else begins."):
-            (jobs.resume_queue if paused else jobs.pause_queue)(name)
-            noted("queue.resume" if paused else "queue.pause", name)
-            st.rerun()
+            with doing(f"{plain(name)} {'goes on' if paused else 'is held'}.") as session:
+                (jobs.resume_queue if paused else jobs.pause_queue)(name)
+                audit.record(session, "queue.resume" if paused else "queue.pause", name)
 
 
 def schedules() -> None:

@@ -49,6 +49,17 @@ def states(looks: Iterable[tuple[str, str, Colour]]) -> Any:
     )
 
 
+def back(label: str) -> None:
+    """From the one the address names to the list it is in.
+
+    A link to the page one is on would leave the address as it was, and the next press would lead
+    back to the one.
+    """
+    if st.button(label, icon=":material/arrow_back:", type="tertiary"):
+        st.query_params.clear()
+        st.rerun()
+
+
 class Pager:
     """Buttons to the newer and the older rows of a table that is read a page at a time.
 

@@ -10,10 +10,12 @@ import streamlit as st
 
 from buttress.access import ROLES, links, people, require, signing_in, tokens
 from buttress.access.tables import Person
+from buttress.mover.page import plural
 from buttress.ui.current import current_runtime, page_session
 from buttress.ui.operations.account import browser, token_line
 from buttress.ui.operations.lists import choose, states
 from buttress.ui.operations.looks import Colour
+from buttress.ui.operations.pressed import doing, explained
 from buttress.ui.text import count, moment, plain
 
 MEANING = (
@@ -68,7 +70,8 @@ def everybody(found: list[Person], here: dict[UUID, datetime]) -> None:
         rows, [one.id for one in found], "people", several=False, alt="People", columns=columns
     )
     if chosen:
-        one_person(next(person for person in found if person.id == chosen[0]))
+        person = next(person for person in found if person.id == chosen[0])
+        one_person(person, here=person.id in here)
     else:
         st.caption("Choose somebody to change their role, send a link, or let them in no more.")
 
@@ -92,16 +95,17 @@ def invitations() -> None:
     ]
     chosen = choose(rows, [one.id for one in found], "invitations", alt="Open invitations")
     if st.button("Withdraw the chosen", disabled=not chosen, icon=":material/link_off:"):
-        with page_session() as session:
+        with doing(f"{plural(len(chosen), 'link')} withdrawn.") as session:
             for invitation in chosen:
                 links.revoke_invitation(session, invitation)
-        st.rerun()
 
 
 def sign_ins() -> None:
     """Who is signed in where, and a way to end it."""
     with page_session() as session:
         found = [(one, one.person.name) for one in signing_in.sign_ins(session)]
+    # By when they were seen they would change places, and a choice be lost, while one looks.
+    found.sort(key=lambda pair: (pair[1], pair[0].created_at))
     rows = [
         {
             "Name": name,
@@ -114,10 +118,9 @@ def sign_ins() -> None:
     ]
     chosen = choose(rows, [one.id for one, _ in found], "sign-ins", alt="Who is signed in where")
     if st.button("Sign out the chosen", disabled=not chosen, icon=":material/logout:"):
-        with page_session() as session:
+        with doing(f"{plural(len(chosen), 'browser')} signed out.") as session:
             for sign_in in chosen:
                 signing_in.revoke(session, sign_in)
-        st.rerun()
 
 
 def programs() -> None:
@@ -130,10 +133,9 @@ def programs() -> None:
     rows = [{"Of": name, **token_line(one)} for one, name in found]
     chosen = choose(rows, [one.id for one, _ in found], "all-tokens", alt="Everybody's tokens")
     if st.button("Revoke the chosen", disabled=not chosen, icon=":material/key_off:"):
-        with page_session() as session:
+        with doing(f"{plural(len(chosen), 'token')} revoked.") as session:
             for token in chosen:
                 tokens.revoke(session, token)
-        st.rerun()
 
 
 PEOPLE: dict[str, tuple[str, str, Colour]] = {
@@ -149,45 +151,50 @@ def state(person: Person) -> str:
     return "signs in elsewhere" if person.issuer else "active"
 
 
-def one_person(person: Person) -> None:
-    """What can be done with one."""
+def one_person(person: Person, *, here: bool) -> None:
+    """What can be done with one; `here` when they are signed in somewhere."""
+    name, enabled = plain(person.name), person.disabled_at is None
     with st.container(border=True):
-        st.markdown(f"**{plain(person.name)}**")
+        st.markdown(f"**{name}**")
         role = st.selectbox(
             "Role",
             ROLES,
             index=ROLES.index(person.role),
-            key=f"r{person.id}",
+            key=f"role-{person.id}-{person.role}",
             width=240,
             help=MEANING,
         )
-        buttons = st.columns(4)
-        if buttons[0].button(
-            "Save role", key=f"role-{person.id}", disabled=role == person.role, width="stretch"
-        ):
-            with page_session() as session:
+        offered = {
+            "Save role": role != person.role,
+            "Link for a new password": enabled,
+            "Sign out everywhere": here,
+            "Disable" if enabled else "Enable": True,
+        }
+        save, link, out, let = (
+            column.button(label, key=f"{label}-{person.id}", disabled=not can, width="stretch")
+            for column, (label, can) in zip(st.columns(4), offered.items(), strict=True)
+        )
+        if save:
+            with doing(f"{name} is {role} now.") as session:
                 people.change_role(session, people.find(session, person.id), role)
-            st.rerun()
-        if buttons[1].button(
-            "Link for a new password", key=f"password-{person.id}", width="stretch"
-        ):
-            with page_session() as session:
-                secret = links.for_new_password(session, people.find(session, person.id))
-            show_link(secret, f"Send it to {person.name}. It works once, for two hours.")
-        if buttons[2].button("Sign out everywhere", key=f"out-{person.id}", width="stretch"):
-            with page_session() as session:
+        if link:
+            send_new_password(person)
+        if out:
+            with doing(f"{name} is signed out everywhere.") as session:
                 for one in signing_in.sign_ins(session, people.find(session, person.id)):
                     signing_in.revoke(session, one.id)
-            st.rerun()
-        enabled = person.disabled_at is None
-        if buttons[3].button(
-            "Disable" if enabled else "Enable", key=f"enable-{person.id}", width="stretch"
-        ):
-            with page_session() as session:
-                (people.disable if enabled else people.enable)(
-                    session, people.find(session, person.id)
-                )
-            st.rerun()
+        if let:
+            with doing(f"{name} is {'disabled' if enabled else 'enabled'}.") as session:
+                found = people.find(session, person.id)
+                (people.disable if enabled else people.enable)(session, found)
+
+
+def send_new_password(person: Person) -> None:
+    """A link by which somebody chooses a new password."""
+    with explained():
+        with page_session() as session:
+            secret = links.for_new_password(session, people.find(session, person.id))
+        show_link(secret, f"Send it to {plain(person.name)}. It works once, for two hours.")
 
 
 def invite() -> None:
@@ -198,9 +205,10 @@ def invite() -> None:
         role = st.selectbox("Role", ROLES, help=MEANING)
         if not st.form_submit_button("Make a link", type="primary"):
             return
-    with page_session() as session:
-        secret = links.invite(session, name, role)
-    show_link(secret, f"Send it to {name}. It works once, for seven days.")
+    with explained():
+        with page_session() as session:
+            secret = links.invite(session, name, role)
+        show_link(secret, f"Send it to {plain(name)}. It works once, for seven days.")
 
 
 def show_link(secret: str, text: str) -> None:
