@@ -1,4 +1,4 @@
-"""The buttons of the operations pages, pressed in the browser, and what became of each press."""
+"""The pages of backups, queries and cache: each button and choice, and what became of it."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def shelf(deployment: Deployment) -> list[Backup]:
 def test_a_backup_is_made_and_proven_again_by_two_buttons(
     visitor: Visitor, deployment: Deployment, tmp_path: Path
 ) -> None:
+    # The only test that begins without a backup: those of jobs, which make some, come after it.
     page = opened(visitor, deployment, "backups")
     expect(page.get_by_text("There is no backup yet.")).to_be_visible()
     page.get_by_role("button", name="Back up now").click()
