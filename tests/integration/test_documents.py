@@ -34,6 +34,7 @@ from buttress.errors import BadInput, NotFound, Refused
 from document_samples import page_of
 
 AT = dt.datetime.fromisoformat("2026-02-01T09:30")
+SAMPLES = Path(__file__).parents[1] / "samples"
 SHOP = "https://shop.example/p/serum"
 
 
@@ -185,6 +186,16 @@ def test_an_ods_file_is_read():
     (sheet,) = read_workbook(content, name="a.ods").sheets
 
     assert (sheet.name, sheet.rows) == ("S", [["Soap", 1.5]])
+
+
+def test_a_workbook_of_the_old_kind_is_read():
+    (sheet,) = read_workbook((SAMPLES / "prices.xls").read_bytes(), name="prices.xls").sheets
+
+    assert sheet.name == "Prices"
+    assert sheet.rows[1:] == [
+        ["5601234567893", "Oakleaf", "Face Cream", "50 ml", 182, 24.9, dt.date(2026, 3, 1)],
+        ["5601234567909", "Oakleaf", "Sérum Açaí", "30 ml", 95, 31.5, dt.date(2026, 4, 15)],
+    ]
 
 
 def test_merged_cells_name_columns_and_fill_rows():
@@ -418,6 +429,15 @@ def test_refusals_say_which_kind_they_are():
     for kind, read in kinds.items():
         with pytest.raises(kind):
             read()
+
+
+def test_a_workbook_with_a_password_says_so():
+    content = (SAMPLES / "protected.xlsx").read_bytes()
+
+    with pytest.raises(Protected, match="password") as refused:
+        read_workbook(content, name="protected.xlsx")
+
+    assert "without a password" in refused.value.hint
 
 
 def test_previews_of_huge_pages_have_no_more_pixels_than_are_taken():

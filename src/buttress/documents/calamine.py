@@ -15,6 +15,8 @@ CELLS = 2_000_000
 MERGED = 10_000
 MERGED_CELLS = 200_000
 EXACT = float(2**53)
+ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+"""What a container names the .xlsx file that it has encrypted (MS-OFFCRYPTO 1.4.2)."""
 
 Merged = list[tuple[int, int, int, int]]
 _MOMENTS = (dt.datetime, dt.date, dt.time, dt.timedelta)
@@ -34,12 +36,11 @@ def read_sheets(file: IO[bytes]) -> bytes:
             left -= _bounded(sheet, left)
             found.append(_read(sheet, metadata.visible))
     except calamine.PasswordError as error:
-        raise Refused(
-            "the workbook is protected by a password",
-            cause="password",
-            hint="Save it without a password and upload it again.",
-        ) from error
+        raise _protected() from error
     except (calamine.CalamineError, calamine.XmlError, calamine.ZipError, OSError) as error:
+        file.seek(0)
+        if ENCRYPTED in file.read():  # calamine takes it for no workbook at all
+            raise _protected() from error
         raise Refused(
             "the file is a damaged workbook, or none",
             cause="damaged",
@@ -48,6 +49,14 @@ def read_sheets(file: IO[bytes]) -> bytes:
     if not found:
         raise Refused("the workbook has no sheets", cause="empty", hint="Save it anew.")
     return msgspec.msgpack.encode(found)
+
+
+def _protected() -> Refused:
+    return Refused(
+        "the workbook is protected by a password",
+        cause="password",
+        hint="Save it without a password and upload it again.",
+    )
 
 
 def _bounded(sheet: calamine.CalamineSheet, left: int) -> int:
