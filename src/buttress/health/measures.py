@@ -200,7 +200,8 @@ def jobs(runtime: Runtime, line: Line) -> Answer:
         row = connection.execute(text(question)).one()
     oldest = max(float(row.now) - row.oldest / 1000, 0.0) if row.oldest else 0.0
     late = oldest > WAITING_SECONDS
-    detail = f"{row.waiting} waiting, {row.running} running, {row.workers} workers"
+    workers = "1 worker" if row.workers == 1 else f"{row.workers} workers"
+    detail = f"{row.waiting} waiting, {row.running} running, {workers}"
     return Answer(
         detail,
         _warn_if(late or row.workers == 0),
