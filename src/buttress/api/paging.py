@@ -149,8 +149,8 @@ class Listing(Generic[Out]):
         # FastAPI reads the parameters of a dependency from here.
         self.__signature__ = self._signature()
 
-    def __call__(self, **given: Any) -> Asked:
-        """What the parameters of a request say."""
+    async def __call__(self, **given: Any) -> Asked:
+        """What the parameters of a request say; a coroutine, so that no thread is asked for it."""
         filters = {name: given[name] for name in self.filters if given[name] is not None}
         return Asked(given["limit"], given["sort"], given["cursor"], filters)
 

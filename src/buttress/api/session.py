@@ -55,7 +55,7 @@ def ending() -> CapacityLimiter:
 SessionDep = Annotated[Session, Depends(request_session, scope="function")]
 
 
-def open_runtime(request: Request) -> Runtime:
+async def open_runtime(request: Request) -> Runtime:
     """The deployment that answers."""
     runtime: Runtime = request.app.state.runtime
     return runtime

@@ -60,7 +60,7 @@ class Span(BaseModel):
         return f"usage {self.since:%Y%m%d} {self.until:%Y%m%d} {','.join(self.by)}"
 
 
-def span(
+async def span(
     since: Annotated[date | None, Query(description="first day, in UTC")] = None,
     until: Annotated[date | None, Query(description="the day after the last")] = None,
     by: Annotated[Sequence[Group], Query(min_length=1, max_length=7)] = ("day", "model"),

@@ -22,7 +22,7 @@ ModelName = Annotated[str | None, Query(max_length=120)]
 Days = Annotated[int, Query(ge=1, le=3660)]
 
 
-def window(
+async def window(
     days: Days = DAYS,
     until: date | None = None,
     type: ProductType | None = None,
