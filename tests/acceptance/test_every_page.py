@@ -21,14 +21,14 @@ UNNAMED = """
         || e.querySelector("img[alt], svg title, [aria-label]");
       return [...document.querySelectorAll(
           "input, textarea, select, button, a[href], [role=button], [role=combobox], [role=tab]")]
-        .filter((e) => e.offsetParent !== null && !e.closest("[aria-hidden=true]"))
+        .filter((e) => e.checkVisibility() && !e.closest("[aria-hidden=true]"))
         .filter((e) => !named(e)).map((e) => e.outerHTML.slice(0, 200));
     }
 """
 OUT_OF_REACH = """
     () => [...document.querySelectorAll(
         "button:not([disabled]), a[href], input:not([disabled]), [role=button], [role=combobox]")]
-      .filter((e) => e.offsetParent !== null && !e.closest("[aria-hidden=true]"))
+      .filter((e) => e.checkVisibility() && !e.closest("[aria-hidden=true]"))
       .filter((e) => e.tabIndex < 0 && !e.closest("[role=tablist], [role=radiogroup]"))
       // The button of a choice opens what its field opens too.
       .filter((e) => e.getAttribute("aria-haspopup") !== "listbox")

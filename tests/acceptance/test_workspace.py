@@ -88,6 +88,7 @@ def test_a_move_that_is_gone_says_what_to_do(page: Page, base: str) -> None:
 def test_an_app_brings_its_page(page: Page, base: str) -> None:
     page.goto(base)
     page.get_by_role("link", name="Waiting").click()
+    open_form(page)
     page.get_by_label("Subject").fill("Where is my order?")
     page.get_by_label("Who asks").fill("user1@example.com")
     page.get_by_role("button", name="Open", exact=True).click()
@@ -97,13 +98,18 @@ def test_an_app_brings_its_page(page: Page, base: str) -> None:
 
 def test_what_an_app_refuses_is_shown_as_one_box(page: Page, base: str) -> None:
     page.goto(f"{base}/tickets-waiting")
-    settled(page)
-    button = page.get_by_role("button", name="Open", exact=True)
-    if not button.is_visible():  # the form is open as long as nobody waits
-        page.get_by_text("Open a ticket").click()
-    button.click()
+    open_form(page)
+    page.get_by_role("button", name="Open", exact=True).click()
 
     expect(page.get_by_text("A ticket needs a subject and who asks.")).to_be_visible()
+
+
+def open_form(page: Page) -> None:
+    """The form to open a ticket, which stands open as long as nobody waits."""
+    expect(page.get_by_role("heading", name="Support tickets")).to_be_visible()
+    settled(page)
+    if not page.get_by_role("button", name="Open", exact=True).is_visible():
+        page.get_by_text("Open a ticket").click()
 
 
 def test_no_request_leaves_this_machine(page: Page, base: str) -> None:
