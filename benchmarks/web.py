@@ -229,6 +229,7 @@ def serve(url: str, valkey: str, port: str, kind: str) -> None:
     from buttress.access import acting, passwords, people, permissions_of, tokens
     from buttress.access.identity import Identity
     from buttress.api.app import create_api
+    from buttress.cli.garbage import collected_late
     from buttress.gate import Gate
 
     access: Any = {"requests_per_minute": 10**9}
@@ -259,7 +260,8 @@ def serve(url: str, valkey: str, port: str, kind: str) -> None:
 
             api.router.routes.insert(0, _route(NOTHING, nothing))
             application = api if kind == "bare" else Gate(api, runtime)
-            uvicorn.run(application, port=int(port), log_level="error", access_log=False)
+            with collected_late():
+                uvicorn.run(application, port=int(port), log_level="error", access_log=False)
 
 
 def _route(path: str, answer: Any) -> Any:

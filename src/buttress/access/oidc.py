@@ -13,14 +13,11 @@ import hmac
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import httpx2
 import msgspec
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -28,6 +25,11 @@ from buttress.access import audit, people
 from buttress.access.tables import Person
 from buttress.errors import BadInput, ConfigurationError, Forbidden, NotSignedIn, Unavailable
 from buttress.settings import OIDCSettings
+
+# joserfc is imported where a token is read: it takes a quarter of a second, and most deployments
+# have no provider.
+if TYPE_CHECKING:
+    from joserfc.jwk import KeySet
 
 SECONDS = 10.0
 METADATA_SECONDS = 3600.0
@@ -127,6 +129,9 @@ class Provider:
         return self._claims(str(tokens.get("id_token", "")), ticket.nonce, keys)
 
     def _claims(self, id_token: str, nonce: str, keys: KeySet) -> Claims:
+        from joserfc import jwt
+        from joserfc.errors import JoseError
+
         registry = jwt.JWTClaimsRegistry(
             leeway=CLOCK_SECONDS,
             iss={"essential": True, "value": self.settings.issuer},
@@ -144,6 +149,8 @@ class Provider:
         return Claims(self.settings.issuer, str(claims["sub"]), email)
 
     def _discovered(self) -> tuple[dict[str, Any], KeySet]:
+        from joserfc.jwk import KeySet
+
         now = time.monotonic()
         if self._metadata is None or now - self._metadata[0] > METADATA_SECONDS:
             well_known = f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration"

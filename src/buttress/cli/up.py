@@ -14,6 +14,7 @@ import typer
 
 from buttress.cli.address import address, sign_in_link
 from buttress.cli.context import err, load_settings, out, plain
+from buttress.cli.garbage import collected_late
 from buttress.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def up(
     from buttress.telemetry import configure_logging
 
     settings = load_settings(port=port, host=host, apps=apps)
-    with listen(settings) as listening, stopping_on_sigterm():
+    with listen(settings) as listening, stopping_on_sigterm(), collected_late():
         configure_logging(settings)
         with Runtime(settings) as runtime:
             migrate_embedded(runtime)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from sqlalchemy import BigInteger, Column, Float, Integer, Numeric, Select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import Executable
@@ -15,6 +14,9 @@ from sqlalchemy.types import TypeEngine
 
 from buttress.db.rows import as_mapping
 from buttress.errors import BadInput
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 BATCH = 5_000
 """Rows in memory at a time."""
@@ -43,6 +45,8 @@ def open_rows(session: Session | None, rows: Executable | Iterable[Any]) -> Open
             raise BadInput("a select needs a session to run in")
         return _selected(session, rows)
     if hasattr(rows, "__arrow_c_stream__"):
+        import pyarrow as pa
+
         return _arrow(pa.RecordBatchReader.from_stream(rows))
     return _objects(iter(rows))
 
