@@ -19,6 +19,7 @@ from benchmarks import (
     cache,
     catalog,
     catalog_dashboard,
+    catalog_product,
     dashboards,
     documents,
     failover,
@@ -53,6 +54,7 @@ PARTS: dict[str, Callable[[Servers, bool], list[str]]] = {
     "web": web.lines,
     "documents": documents.lines,
     "catalog": catalog.lines,
+    "catalog-product": catalog_product.lines,
     "catalog-dashboard": catalog_dashboard.lines,
     "tenancy": tenancy.lines,
 }
