@@ -35,6 +35,23 @@ OUT_OF_REACH = """
       .filter((e) => !e.href?.startsWith("mailto:"))
       .map((e) => e.outerHTML.slice(0, 200))
 """
+FAINT = """
+    () => {
+      const light = (colour) => {
+        const [r, g, b] = colour.match(/[\\d.]+/g).map((part) => part / 255)
+          .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+      };
+      return [...document.querySelectorAll("button[kind^=primary]:not([disabled]), [data-tag]")]
+        .filter((e) => e.checkVisibility()).map((e) => {
+          const {color, backgroundColor} = getComputedStyle(e);
+          const pair = [light(color), light(backgroundColor)];
+          return [Math.max(...pair) / Math.min(...pair), e.innerText];
+        })
+        .filter(([contrast]) => contrast < 4.5);
+    }
+"""
+"""What stands on the primary colour with less contrast than WCAG 2.2 asks for (1.4.3)."""
 
 pytestmark = browser_test
 
@@ -87,6 +104,7 @@ def pictures(page: Page, folder: Path) -> None:
                 path=folder / f"{scheme}-{screen}.png", full_page=True, animations="disabled"
             )
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), folder.name
+        assert page.evaluate(FAINT) == [], (folder.name, scheme)
     page.set_viewport_size({"width": SCREENS["desktop"][0], "height": SCREENS["desktop"][1]})
 
 

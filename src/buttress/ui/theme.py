@@ -80,6 +80,10 @@ STYLE = """
   .st-key-verdict-orange { border-left-color: #d58a1f !important; }
   .st-key-verdict-red { border-left-color: #d4473c !important; }
   .st-key-verdict-blue { border-left-color: #5f78e6 !important; }
+  /* Streamlit writes white on the primary colour, which is light where the page is dark. */
+  button[kind^="primary"], [data-tag], [data-tag] * {
+    color: light-dark(#ffffff, #12141a) !important;
+  }
   /* Names of people are no addresses to write to. */
   a[href^="mailto:"] { color: inherit !important; pointer-events: none; text-decoration: none; }
   a.way-out { color: inherit; text-underline-offset: 0.2em; }
