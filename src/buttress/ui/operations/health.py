@@ -115,11 +115,11 @@ def table(
         height="content",
         alt="Every check, its state and how long it took to answer",
         column_config={
-            "Check": st.column_config.TextColumn(width=170),
+            "Check": st.column_config.TextColumn(width=160),
             "State": states(HEALTH.values()),
-            "Says": st.column_config.TextColumn(width=280),
+            "Says": st.column_config.TextColumn(width=240),
             "Answered in ms": st.column_config.NumberColumn(format="%.1f"),
-            "Lately, ms": st.column_config.LineChartColumn(y_min=0),
+            "Lately, ms": st.column_config.LineChartColumn(width=115, y_min=0),
         },
     )
     st.caption(
