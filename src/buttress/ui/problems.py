@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import streamlit as st
@@ -44,6 +46,15 @@ def explain(error: Exception) -> bool:
             )
     where_to_look(request_id)
     return True
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """What an error of ours says stands where it happened, and the rest of the page is drawn."""
+    try:
+        yield
+    except ButtressError as error:
+        explain(error)
 
 
 def sentence(error: ButtressError) -> str:

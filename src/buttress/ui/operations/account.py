@@ -9,7 +9,8 @@ from buttress.access.tables import Person, Token
 from buttress.mover.page import plural
 from buttress.ui.current import current_runtime, page_session, signed_in
 from buttress.ui.operations.lists import choose
-from buttress.ui.operations.pressed import doing, explained
+from buttress.ui.operations.pressed import doing
+from buttress.ui.problems import explained
 from buttress.ui.text import moment
 
 EXPIRY = {"30 days": 30, "90 days": 90, "1 year": 365, "Never": None}

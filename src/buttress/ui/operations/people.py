@@ -15,7 +15,8 @@ from buttress.ui.current import current_runtime, page_session
 from buttress.ui.operations.account import browser, token_line
 from buttress.ui.operations.lists import choose, states
 from buttress.ui.operations.looks import Colour
-from buttress.ui.operations.pressed import doing, explained
+from buttress.ui.operations.pressed import doing
+from buttress.ui.problems import explained
 from buttress.ui.text import count, moment, plain
 
 MEANING = (

@@ -30,12 +30,3 @@ def doing(said: str) -> Iterator[Session]:
         return
     st.toast(said, icon=":material/check:")
     st.rerun()
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """The same for what stays on the page it is on."""
-    try:
-        yield
-    except ButtressError as error:
-        explain(error)

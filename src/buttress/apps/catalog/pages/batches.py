@@ -17,7 +17,7 @@ from buttress.apps.catalog.pages.looks import (
     type_title,
 )
 from buttress.apps.catalog.pages.reprocessing import SCOPES, reprocess
-from buttress.apps.catalog.pages.ways import explained, number_in_address, way
+from buttress.apps.catalog.pages.ways import number_in_address, way
 from buttress.apps.catalog.service import batches as service
 from buttress.apps.catalog.service import drafts
 from buttress.apps.catalog.service.batches import Progress
@@ -26,6 +26,7 @@ from buttress.mover.page import duration, plural
 from buttress.ui.current import current_runtime, page_session, signed_in
 from buttress.ui.operations.lists import Pager, choose, states
 from buttress.ui.operations.live import still
+from buttress.ui.problems import explained
 from buttress.ui.text import count, moment, plain
 
 EVERY = "2s"

@@ -15,12 +15,12 @@ from buttress.apps.catalog.pages.editing import edit
 from buttress.apps.catalog.pages.labels import Row, name_in, title_of, value_text
 from buttress.apps.catalog.pages.looks import how
 from buttress.apps.catalog.pages.texts import show_html
-from buttress.apps.catalog.pages.ways import explained
 from buttress.apps.catalog.products import Product as Content
 from buttress.apps.catalog.products import leaves
 from buttress.apps.catalog.service.products import Whole
 from buttress.mover.page import plural
 from buttress.ui.current import signed_in
+from buttress.ui.problems import explained
 from buttress.ui.text import plain
 
 STYLE = """

@@ -9,13 +9,13 @@ import streamlit as st
 from buttress.access import audit
 from buttress.apps.catalog import jobs
 from buttress.apps.catalog.pages.looks import DELIVERIES
-from buttress.apps.catalog.pages.ways import explained
 from buttress.apps.catalog.service import delivering, exporting
 from buttress.apps.catalog.settings import CatalogSettings
 from buttress.exports import MEDIA_TYPES, Format, format_of
 from buttress.mover.page import plural
 from buttress.ui.current import current_runtime, page_session, signed_in
 from buttress.ui.operations.lists import states
+from buttress.ui.problems import explained
 from buttress.ui.text import moment
 
 FORMATS: dict[Format, str] = {

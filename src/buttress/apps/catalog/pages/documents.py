@@ -10,13 +10,12 @@ import streamlit as st
 
 from buttress.apps.catalog.models import Source
 from buttress.apps.catalog.pages.pictures import PREVIEW, page_picture, sheet_rows
-from buttress.apps.catalog.pages.ways import explained
 from buttress.apps.catalog.schemas import Chosen
 from buttress.apps.catalog.service import sources
 from buttress.errors import ButtressError
 from buttress.mover.page import plural
 from buttress.ui.current import current_runtime, page_session
-from buttress.ui.problems import explain
+from buttress.ui.problems import explain, explained
 from buttress.ui.text import count, plain
 
 SUFFIXES = ["pdf", "xlsx", "xls", "ods", "csv", "tsv", "txt"]

@@ -17,10 +17,10 @@ from buttress.apps.catalog.pages.labels import (
     title_of,
     value_text,
 )
-from buttress.apps.catalog.pages.ways import explained
 from buttress.apps.catalog.service import products
 from buttress.errors import Conflict
 from buttress.ui.current import page_session
+from buttress.ui.problems import explained
 from buttress.ui.text import plain
 
 LONG = {"Ingredients", "StoryEN", "StoryPT", "CompositionEN", "CompositionPT"}

@@ -11,7 +11,6 @@ from buttress.apps.catalog.agreement.outcome import Estimate, Interval, Unsaid
 from buttress.apps.catalog.models import Dataset
 from buttress.apps.catalog.pages.engine import choose_engine
 from buttress.apps.catalog.pages.looks import TYPES, empty, model_title, type_title
-from buttress.apps.catalog.pages.ways import explained
 from buttress.apps.catalog.products import ProductType
 from buttress.apps.catalog.service import experiments as service
 from buttress.apps.catalog.service import products
@@ -21,6 +20,7 @@ from buttress.errors import BadInput
 from buttress.mover.page import plural
 from buttress.ui.current import current_runtime, page_session
 from buttress.ui.operations.live import still
+from buttress.ui.problems import explained
 from buttress.ui.text import moment, plain
 
 MOST_REVIEWED = 500

@@ -21,13 +21,14 @@ from buttress.apps.catalog.pages.documents import (
 )
 from buttress.apps.catalog.pages.engine import Entered, choose_engine, choose_type
 from buttress.apps.catalog.pages.following import follow
-from buttress.apps.catalog.pages.ways import explained, given, number_in_address, way
+from buttress.apps.catalog.pages.ways import given, number_in_address, way
 from buttress.apps.catalog.products import ProductType
 from buttress.apps.catalog.schemas import Chosen, ManyPages, ManyRows, NewRequest
 from buttress.apps.catalog.service import batches, drafts
 from buttress.errors import BadInput
 from buttress.mover.page import plural
 from buttress.ui.current import current_runtime, page_session
+from buttress.ui.problems import explained
 from buttress.ui.text import plain
 
 WAYS = ("Documents", "Web addresses")

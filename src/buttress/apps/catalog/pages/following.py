@@ -6,11 +6,12 @@ import streamlit as st
 
 from buttress.apps.catalog import jobs
 from buttress.apps.catalog.models import Request
-from buttress.apps.catalog.pages.ways import explained, way
+from buttress.apps.catalog.pages.ways import way
 from buttress.apps.catalog.service import batches
 from buttress.errors import NotFound
 from buttress.ui.current import current_runtime, page_session
 from buttress.ui.operations.live import still
+from buttress.ui.problems import explained
 from buttress.ui.text import plain
 
 

@@ -13,9 +13,9 @@ import streamlit as st
 from buttress.access import audit, require
 from buttress.apps.catalog import app
 from buttress.apps.catalog.extraction.prompts import shipped, shipped_prompt
-from buttress.apps.catalog.pages.ways import explained
 from buttress.apps.catalog.service import prompts as service
 from buttress.ui.current import page_session
+from buttress.ui.problems import explained
 from buttress.ui.text import moment, plain
 
 STYLE = """

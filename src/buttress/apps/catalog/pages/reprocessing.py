@@ -8,11 +8,12 @@ import streamlit as st
 
 from buttress.apps.catalog import jobs
 from buttress.apps.catalog.pages.engine import choose_engine
-from buttress.apps.catalog.pages.ways import explained, given, way
+from buttress.apps.catalog.pages.ways import given, way
 from buttress.apps.catalog.schemas import Again
 from buttress.apps.catalog.service import drafts
 from buttress.mover.page import plural
 from buttress.ui.current import current_runtime, page_session
+from buttress.ui.problems import explained
 
 SCOPES = {"full": "All fields", "hs-code": "Customs codes only"}
 ABOUT = {

@@ -15,13 +15,14 @@ from buttress.apps.catalog.pages.looks import (
     type_title,
 )
 from buttress.apps.catalog.pages.one_product import METRICS as QUESTIONS
-from buttress.apps.catalog.pages.ways import explained, given, number_in_address, way
+from buttress.apps.catalog.pages.ways import given, number_in_address, way
 from buttress.apps.catalog.schemas import Ratings
 from buttress.apps.catalog.service import products, reviewing
 from buttress.apps.catalog.service.products import Whole, badge_of
 from buttress.errors import BadInput
 from buttress.ui.current import page_session
 from buttress.ui.operations.lists import choose, states
+from buttress.ui.problems import explained
 from buttress.ui.text import plain
 
 FIRST, SECOND = "First look", "Second opinion"

@@ -1,9 +1,7 @@
-"""From one page of the catalog to another, and what all of them do with errors and input."""
+"""From one page of the catalog to another, and what all of them do with input."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -11,8 +9,7 @@ from pydantic import BaseModel, ValidationError
 from streamlit.navigation.page import Page
 
 from buttress.apps.catalog import app
-from buttress.errors import BadInput, ButtressError
-from buttress.ui.problems import explain
+from buttress.errors import BadInput
 
 Given = TypeVar("Given", bound=BaseModel)
 
@@ -35,15 +32,6 @@ def number_in_address(name: str) -> int | None:
             f"{written[:40]!r} is no number of a {name}", hint="Open it from its list again."
         )
     return int(written)
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """What goes wrong within is said where it happened, and the rest of the page is shown."""
-    try:
-        yield
-    except ButtressError as error:
-        explain(error)
 
 
 def given(shape: type[Given], **values: Any) -> Given:
