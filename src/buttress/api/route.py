@@ -6,8 +6,11 @@ import functools
 import hashlib
 import inspect
 from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
 from typing import Any
 
+from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from fastapi import Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from fastapi.dependencies.models import Dependant
@@ -16,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from buttress.access import current, repeats
 from buttress.access.repeats import Answered
-from buttress.api.session import request_session
+from buttress.api.session import going_on, request_session
 from buttress.api.storable import refuse_unstorable
 from buttress.errors import BadInput
 from buttress.runtime import Runtime
@@ -32,6 +35,8 @@ KEY_PARAMETER = {
 }
 
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
+
+_holding: RunVar[CapacityLimiter] = RunVar("buttress_holding")
 
 
 class Again(Exception):  # no error: it leaves the route with the answer that is kept
@@ -53,6 +58,8 @@ class Claim:
         self.key = key
         self.line = f"{request.method} {request.url.path}{query}"
         self.digest = b""
+        self.around: Session | None = None
+        """The request's own transaction, in which the work begins with the claim."""
         self.session: Session | None = None
 
     def begin(self, session: Session, digest: bytes | None = None) -> None:
@@ -77,6 +84,10 @@ class Claim:
         self.session = None
 
 
+_claim: ContextVar[Claim | None] = ContextVar("buttress_claim", default=None)
+"""Of the request that is answered."""
+
+
 class StrictRoute(APIRoute):
     """A route of the API.
 
@@ -90,9 +101,38 @@ class StrictRoute(APIRoute):
             extra = dict(options.get("openapi_extra") or {})
             extra["parameters"] = [*extra.get("parameters", []), KEY_PARAMETER]
             options["openapi_extra"] = extra
-        if not inspect.iscoroutinefunction(endpoint):
-            endpoint = in_a_thread(endpoint)
-        super().__init__(path, endpoint, **options)
+        super().__init__(path, self._working(endpoint), **options)
+
+    def _working(self, endpoint: Callable[..., Any]) -> Callable[..., Any]:
+        """The endpoint as a coroutine that claims the key first; what is none works in a thread.
+
+        Handing over to a thread and back takes as long as a small query, so that claim, work and
+        the validation of what comes of it, which may ask the database, are one hand-over.
+        """
+        if getattr(endpoint, "claims_first", False):
+            return endpoint  # a router that includes another makes its routes anew
+
+        def work(*args: Any, **options: Any) -> Any:
+            claimed()
+            return self._valid(endpoint(*args, **options))
+
+        @functools.wraps(endpoint)
+        async def working(*args: Any, **options: Any) -> Any:
+            if not inspect.iscoroutinefunction(endpoint):
+                return await run_in_threadpool(work, *args, **options)
+            if _claim.get() is not None:
+                await run_in_threadpool(claimed)
+            return await endpoint(*args, **options)
+
+        working.claims_first = True  # type: ignore[attr-defined]
+        return working
+
+    def _valid(self, answer: Any) -> Any:
+        """The answer as the route's model, at which FastAPI looks again without asking anybody."""
+        if self.response_field is None or isinstance(answer, Response):
+            return answer
+        value, errors = self.response_field.validate(answer, {}, loc=("response",))
+        return answer if errors else value  # FastAPI tells what is wrong with it
 
     def get_route_handler(self) -> Handle:
         """What answers a request."""
@@ -108,11 +148,15 @@ class StrictRoute(APIRoute):
             if claim is None:
                 return await handle(request)
             claim.digest = hashlib.sha256(body).digest()
+            token = _claim.set(claim)
             try:
                 if not own_session:
                     return await kept(claim, handle, request)
                 runtime: Runtime = request.app.state.runtime
-                async with contextmanager_in_threadpool(runtime.session()) as session:
+                async with (
+                    holding(runtime),
+                    contextmanager_in_threadpool(runtime.session()) as session,
+                ):
                     await run_in_threadpool(claim.begin, session)
                     return await kept(claim, handle, request)
             except Again as again:
@@ -122,27 +166,34 @@ class StrictRoute(APIRoute):
                     media_type=again.answered.media_type,
                     headers={"idempotency-replayed": "true"},
                 )
+            finally:
+                _claim.reset(token)
 
         return strict
 
 
-def in_a_thread(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """The same as a coroutine, whose answer FastAPI then validates without another thread.
+def claimed() -> None:
+    """Begin the transaction of a request that brought a key with its claim."""
+    claim = _claim.get()
+    if claim is not None and claim.around is not None:
+        claim.begin(claim.around)
 
-    Handing over to a thread and back takes as long as a small query.
-    """
 
-    @functools.wraps(endpoint)
-    async def running(*args: Any, **options: Any) -> Any:
-        return await run_in_threadpool(endpoint, *args, **options)
-
-    return running
+def holding(runtime: Runtime) -> CapacityLimiter:
+    """Who may hold a connection for a claim while the work takes another: half of the pool's, so
+    that they never wait for each other."""
+    limiter = _holding.get(None)
+    if limiter is None:
+        pool = runtime.settings.pool
+        limiter = CapacityLimiter(max((pool.size + pool.overflow) // 2, 1))
+        _holding.set(limiter)
+    return limiter
 
 
 async def kept(claim: Claim, handle: Handle, request: Request) -> Response:
     """The answer, kept before the transaction is committed."""
     response = await handle(request)
-    await run_in_threadpool(claim.keep, response)
+    await to_thread.run_sync(claim.keep, response, limiter=going_on())
     return response
 
 
