@@ -43,7 +43,7 @@ def lines(servers: Servers, quick: bool) -> list[str]:
     return [
         "## A product offline",
         "",
-        "Seconds from the uploaded PDF of a datasheet to the product that is kept with its evaluation, no "
+        "Seconds from the upload of a datasheet's PDF to the product that is kept with its evaluation, no "
         f"key and no network; {SENTENCES} sentences of marketing, others each time, go through the "
         "bundled translator. The first one starts the jail and loads the translator.",
         "",
@@ -75,7 +75,8 @@ def deployed(url: str, valkey: str) -> Iterator[Runtime]:
 
 
 def carried_out(runtime: Runtime, number: int) -> float:
-    """What a worker does for one product; gives seconds."""
+    """From the upload to what a worker does for it; gives seconds."""
+    began = time.perf_counter()
     with runtime.session() as session:
         content = io.BytesIO(datasheet(told(number)))
         source = sources.take(session, runtime.files, content, f"sheet {number}.pdf")
@@ -87,7 +88,6 @@ def carried_out(runtime: Runtime, number: int) -> float:
         )
         batches.begin(session, batch.id)
         id = request.id
-    began = time.perf_counter()
     with runtime.session() as session:
         extracting.begin(session, id)
     extracting.extract(runtime, id, tell=lambda *_: None)

@@ -229,7 +229,7 @@ def serve(url: str, valkey: str, port: str, kind: str) -> None:
     from buttress.access import acting, passwords, people, permissions_of, tokens
     from buttress.access.identity import Identity
     from buttress.api.app import create_api
-    from buttress.cli.garbage import collected_late
+    from buttress.cli.garbage import settling
     from buttress.gate import Gate
 
     access: Any = {"requests_per_minute": 10**9}
@@ -260,7 +260,7 @@ def serve(url: str, valkey: str, port: str, kind: str) -> None:
 
             api.router.routes.insert(0, _route(NOTHING, nothing))
             application = api if kind == "bare" else Gate(api, runtime)
-            with collected_late():
+            with settling(0.1):
                 uvicorn.run(application, port=int(port), log_level="error", access_log=False)
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from buttress.cli.context import err, load_settings, out, plain
-from buttress.cli.garbage import collected_late
 from buttress.cli.up import listen, migrate_embedded, serve, stopping_on_sigterm
 
 if TYPE_CHECKING:
@@ -39,8 +38,7 @@ def demo(
         with Runtime(settings) as runtime:
             migrate_embedded(runtime)
             print_summary(move_prototype(runtime), out)
-            with collected_late():
-                serve(runtime, listening)
+            serve(runtime, listening)
     err.print("stopped")
 
 

@@ -14,7 +14,7 @@ import typer
 
 from buttress.cli.address import address, sign_in_link
 from buttress.cli.context import err, load_settings, out, plain
-from buttress.cli.garbage import collected_late
+from buttress.cli.garbage import settling, uncollected
 from buttress.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def up(
     from buttress.telemetry import configure_logging
 
     settings = load_settings(port=port, host=host, apps=apps)
-    with listen(settings) as listening, stopping_on_sigterm(), collected_late():
+    with listen(settings) as listening, stopping_on_sigterm(), uncollected():
         configure_logging(settings)
         with Runtime(settings) as runtime:
             migrate_embedded(runtime)
@@ -173,7 +173,7 @@ def serve(runtime: Runtime, listening: socket.socket) -> None:
         out.print("Nobody can sign in yet. Become the first admin at:")
         out.print(f"  [bold]{link}[/bold]", soft_wrap=True)
     # Once it has closed every connection, uvicorn passes the signal on.
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), settling():
         server.run(sockets=[listening])
 
 
