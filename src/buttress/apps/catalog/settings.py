@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from buttress.apps.catalog.evaluation.outcome import Weights
+from buttress.apps.catalog.evaluation.outcome import JudgedBy, Weights
 from buttress.settings import AppSettings
 
 
@@ -22,8 +22,9 @@ class CatalogSettings(AppSettings, env_prefix="BUTTRESS_CATALOG__"):
         Decimal("0.3"), ge=0, le=1, description="of the three metrics; the three add up to 1"
     )
     judge: str = Field("", description="model that judges besides the rules; empty for none")
-    judge_by: Literal["gateway", "openevals"] = Field(
-        "gateway", description="what asks the judge; openevals is an extra to install"
+    judge_by: JudgedBy = Field(
+        "gateway",
+        description="what puts the judge's question together; openevals is an extra to install",
     )
     parallel: int = Field(2, ge=1, le=64, description="products a worker extracts at a time")
     polite_seconds: float = Field(2.0, ge=0, description="wait between pages of one web host")

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Literal, Self
+from typing import Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from buttress.apps.catalog.evaluation import openevals
-from buttress.apps.catalog.evaluation.outcome import CENT, METRICS, Evaluation, Metric
+from buttress.apps.catalog.evaluation.outcome import CENT, METRICS, Evaluation, JudgedBy, Metric
 from buttress.apps.catalog.extraction.enclosing import enclosed
 from buttress.apps.catalog.extraction.prompts import Prompt, shipped_prompt
 from buttress.apps.catalog.material import Material
@@ -28,8 +28,6 @@ PURPOSE = "catalog.judge"
 DEADLINE_SECONDS = 60.0
 MOST_REASONS = 20
 MARK = re.compile(r"<(?=\s*/?\s*(?:product|source))", re.IGNORECASE)
-
-By = Literal["gateway", "openevals"]
 
 
 class Reason(BaseModel):
@@ -99,7 +97,7 @@ def judge(
     *,
     prompt: Prompt | None = None,
     deadline_seconds: float = DEADLINE_SECONDS,
-    by: By = "gateway",
+    by: JudgedBy = "gateway",
 ) -> Judged | None:
     """What a model says of a product, None where no model is named.
 
@@ -159,7 +157,7 @@ def _ask(
     )
 
 
-ASKING: dict[By, Callable[..., Completion[Judgement]]] = {
+ASKING: dict[JudgedBy, Callable[..., Completion[Judgement]]] = {
     "gateway": _ask,
     "openevals": openevals.ask,
 }

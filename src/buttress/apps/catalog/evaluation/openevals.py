@@ -3,7 +3,8 @@
 openevals takes anything of the shape of OpenAI's client for the model it asks. What it is given
 here counts tokens and cost, keeps budgets and deadlines, and asks any provider.
 
-It tells LangSmith of what it does where LANGSMITH_TRACING says so: sources and products too.
+LangChain, which it is built of, would tell LangSmith of sources and products wherever a variable of
+the environment says so. Here it never does: what is asked stands in the record of the calls.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def ask(
         What `LLM.complete` raises.
     """
     try:
+        from langsmith import tracing_context
         from openevals.llm import create_llm_as_judge
     except ImportError as error:
         raise ConfigurationError(
@@ -75,5 +77,6 @@ def ask(
         model=model,
         output_schema=into.model_json_schema(),
     )
-    evaluator(inputs=source, outputs=product)
+    with tracing_context(enabled=False):
+        evaluator(inputs=source, outputs=product)
     return answers[-1]

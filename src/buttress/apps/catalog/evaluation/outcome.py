@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 Metric = Literal["structure", "content", "translation"]
 METRICS: tuple[Metric, ...] = ("structure", "content", "translation")
+JudgedBy = Literal["gateway", "openevals"]
+"""What puts the question together that a model is asked as judge."""
 BEST, WORST = Decimal(5), Decimal(1)
 CENT = Decimal("0.01")
 
