@@ -35,7 +35,7 @@ OUT_OF_REACH = """
       .filter((e) => !e.href?.startsWith("mailto:"))
       .map((e) => e.outerHTML.slice(0, 200))
 """
-FAINT = """
+CONTRASTS = """
     () => {
       const light = (colour) => {
         const [r, g, b] = colour.match(/[\\d.]+/g).map((part) => part / 255)
@@ -46,12 +46,12 @@ FAINT = """
         .filter((e) => e.checkVisibility()).map((e) => {
           const {color, backgroundColor} = getComputedStyle(e);
           const pair = [light(color), light(backgroundColor)];
-          return [Math.max(...pair) / Math.min(...pair), e.innerText];
-        })
-        .filter(([contrast]) => contrast < 4.5);
+          return [e.innerText, Math.max(...pair) / Math.min(...pair)];
+        });
     }
 """
-"""What stands on the primary colour with less contrast than WCAG 2.2 asks for (1.4.3)."""
+"""What stands on the primary colour, each with its contrast."""
+LEAST_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
 
 pytestmark = browser_test
 
@@ -104,7 +104,10 @@ def pictures(page: Page, folder: Path) -> None:
                 path=folder / f"{scheme}-{screen}.png", full_page=True, animations="disabled"
             )
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), folder.name
-        assert page.evaluate(FAINT) == [], (folder.name, scheme)
+        contrasts = page.evaluate(CONTRASTS)
+        assert contrasts or folder.name != "Your account", "a page with such a button"
+        for text, contrast in contrasts:
+            assert contrast >= LEAST_CONTRAST, (folder.name, scheme, text)
     page.set_viewport_size({"width": SCREENS["desktop"][0], "height": SCREENS["desktop"][1]})
 
 

@@ -67,7 +67,6 @@ def test_somebody_is_signed_out_in_every_browser(visitor: Visitor, deployment: D
         press(page, "Sign out everywhere")
 
         told(page, f"{name} is signed out everywhere.")
-        expect(page.get_by_role("button", name="Sign out everywhere")).to_be_disabled()
         until(lambda: one.role() is None and another.role() is None, "signed out")
         assert one.sign_in(name), "who is signed out may come again"
 
@@ -120,7 +119,7 @@ def test_an_invitation_is_listed_and_withdrawn(visitor: Visitor, deployment: Dep
     press(page, "Withdraw the chosen")
 
     told(page, "1 link withdrawn.")
-    expect(page.get_by_text("Nobody is invited who has not come yet.")).to_be_visible()
+    expect(lines(page, "invited@example.com")).to_have_count(0)
     assert "does not work any more" in httpx.get(link).text
 
 
@@ -132,7 +131,7 @@ def test_what_cannot_be_a_name_is_refused_beside_the_form(
     press(page, "Make a link")
 
     expect(page.get_by_text("That cannot be a name to sign in with.")).to_be_visible()
-    expect(page.get_by_text("Nobody is invited who has not come yet.")).to_be_visible()
+    expect(lines(page, "two words")).to_have_count(0)
 
 
 def test_one_of_two_browsers_is_signed_out(visitor: Visitor, deployment: Deployment) -> None:
@@ -172,5 +171,5 @@ def test_a_token_is_in_the_list_once_it_is_made_and_an_admin_ends_it(
     press(page, "Revoke the chosen")
 
     told(page, "1 token revoked.")
-    expect(page.get_by_text("Nobody has a token.")).to_be_visible()
+    expect(lines(page, "nightly export")).to_have_count(0)
     until(lambda: not works(), "the token ended")

@@ -43,8 +43,8 @@ def test_a_browser_knows_its_page_before_any_part_of_it_asks_to_be_renewed(
     told: list[str | None] = []
 
     def heard(frame: bytes | str) -> None:
-        assert isinstance(frame, bytes)
-        told.append(ForwardMsg.FromString(frame).WhichOneof("type"))
+        if isinstance(frame, bytes):
+            told.append(ForwardMsg.FromString(frame).WhichOneof("type"))
 
     page.on("websocket", lambda connection: connection.on("framereceived", heard))
     page.goto(base)

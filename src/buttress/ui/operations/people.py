@@ -72,7 +72,7 @@ def everybody(found: list[Person], here: dict[UUID, datetime]) -> None:
     )
     if chosen:
         person = next(person for person in found if person.id == chosen[0])
-        one_person(person, here=person.id in here)
+        one_person(person)
     else:
         st.caption("Choose somebody to change their role, send a link, or let them in no more.")
 
@@ -152,8 +152,8 @@ def state(person: Person) -> str:
     return "signs in elsewhere" if person.issuer else "active"
 
 
-def one_person(person: Person, *, here: bool) -> None:
-    """What can be done with one; `here` when they are signed in somewhere."""
+def one_person(person: Person) -> None:
+    """What can be done with one."""
     name, enabled = plain(person.name), person.disabled_at is None
     with st.container(border=True):
         st.markdown(f"**{name}**")
@@ -168,7 +168,7 @@ def one_person(person: Person, *, here: bool) -> None:
         offered = {
             "Save role": role != person.role,
             "Link for a new password": enabled,
-            "Sign out everywhere": here,
+            "Sign out everywhere": True,
             "Disable" if enabled else "Enable": True,
         }
         save, link, out, let = (

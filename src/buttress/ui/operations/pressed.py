@@ -18,14 +18,20 @@ if TYPE_CHECKING:
 
 @contextmanager
 def doing(said: str) -> Iterator[Session]:
-    """One transaction for what a button does, then the page anew with these words on it.
+    """A transaction for what a button does, then the page anew with these words on it.
 
-    What is refused is explained where the button stands, and the rest of the page is drawn.
+    What is refused is explained where the button stands, and the rest of the page is drawn. An
+    outage is the whole page's. What is done to jobs within commits by itself: the transaction only
+    records it, a moment later.
     """
+    begun = False
     try:
         with page_session() as session:
+            begun = True
             yield session
     except ButtressError as error:
+        if not begun or error.http_status >= 500:
+            raise
         explain(error)
         return
     st.toast(said, icon=":material/check:")
