@@ -15,6 +15,8 @@ CELLS = 2_000_000
 MERGED = 10_000
 MERGED_CELLS = 200_000
 EXACT = float(2**53)
+OLE = bytes.fromhex("d0cf11e0a1b11ae1")
+"""What a container begins with (MS-CFB 2.2)."""
 ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 """What a container names the .xlsx file that it has encrypted (MS-OFFCRYPTO 1.4.2)."""
 
@@ -38,8 +40,9 @@ def read_sheets(file: IO[bytes]) -> bytes:
     except calamine.PasswordError as error:
         raise _protected() from error
     except (calamine.CalamineError, calamine.XmlError, calamine.ZipError, OSError) as error:
+        # calamine takes an encrypted .xlsx for no workbook at all.
         file.seek(0)
-        if ENCRYPTED in file.read():  # calamine takes it for no workbook at all
+        if file.read(len(OLE)) == OLE and ENCRYPTED in file.read():
             raise _protected() from error
         raise Refused(
             "the file is a damaged workbook, or none",
