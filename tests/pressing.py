@@ -61,9 +61,9 @@ def told(page: Page, words: str) -> None:
     expect(page.get_by_test_id("stToast").filter(has_text=words)).to_be_visible()
 
 
-def until(holds: Callable[[], bool], what: str) -> None:
+def until(holds: Callable[[], bool], what: str, within_ms: float = WAIT_MS) -> None:
     """Wait for what no page shows."""
-    deadline = time.monotonic() + WAIT_MS / 1000
+    deadline = time.monotonic() + within_ms / 1000
     while not holds():
-        assert time.monotonic() < deadline, f"not within {WAIT_MS} ms: {what}"
+        assert time.monotonic() < deadline, f"not within {within_ms} ms: {what}"
         time.sleep(0.1)

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from browser_world import Deployment, Visitor, browser_test, opened, settled
 from buttress.backup import Backup, open_backups
 from buttress.settings import Settings
-from pressing import badge, lines
+from pressing import badge, lines, until
 
 pytestmark = browser_test
 JOB_MS = 120_000
@@ -27,16 +27,18 @@ def test_a_backup_is_made_and_proven_again_by_two_buttons(
     visitor: Visitor, deployment: Deployment, tmp_path: Path
 ) -> None:
     before = {one.id for one in shelf(deployment)}
+
+    def later() -> list[Backup]:
+        return [one for one in shelf(deployment) if one.id not in before and one.verified]
+
     page = opened(visitor, deployment, "backups")
     if not before:
         expect(page.get_by_text("There is no backup yet.")).to_be_visible()
     page.get_by_role("button", name="Back up now").click()
     expect(page.get_by_role("link", name="buttress.backup")).to_be_visible()
-    expect(page.locator("tbody tr")).to_have_count(len(before) + 1, timeout=JOB_MS)
-    expect(page.get_by_role("heading", name="Restore")).to_be_visible()
-    settled(page)
-    (made,) = (one for one in shelf(deployment) if one.id not in before)
-    assert made.verified
+    until(lambda: bool(later()), "a verified backup", JOB_MS)
+    expect(page.get_by_role("heading", name="Restore")).to_be_visible(timeout=JOB_MS)
+    (made,) = later()
     assert made.manifest.reason == "asked for by root@example.com"
     expect(lines(page, made.id, "Verified")).to_have_count(1)
     expect(page.get_by_test_id("stCode")).to_contain_text(f"buttress backup restore {made.id}")
@@ -45,7 +47,7 @@ def test_a_backup_is_made_and_proven_again_by_two_buttons(
     expect(page.get_by_role("link", name="buttress.drill")).to_be_visible()
     expect(badge(page, "Done")).to_be_visible(timeout=JOB_MS)
     page.screenshot(path=tmp_path / "backups.png", full_page=True)
-    (proven,) = (one for one in shelf(deployment) if one.id == made.id)
+    (proven,) = later()
     assert proven.drill is not None
     assert made.drill is not None
     assert proven.drill.at > made.drill.at

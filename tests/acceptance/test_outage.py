@@ -37,7 +37,7 @@ def test_an_open_page_tells_that_the_database_is_away_and_goes_on_without_a_relo
     with visiting(browser) as visitor:
         page = visitor.page
         come_in(page, alone.first_link, "root@example.com")
-        page.get_by_role("link", name="Jobs").click()
+        page.get_by_test_id("stSidebarNavLink").get_by_text("Jobs", exact=True).click()
         heading = page.get_by_role("heading", name="Jobs", exact=True, level=1)
         expect(heading).to_be_visible()
         settled(page)

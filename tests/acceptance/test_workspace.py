@@ -87,7 +87,7 @@ def test_a_move_that_is_gone_says_what_to_do(page: Page, base: str) -> None:
 
 def test_an_app_brings_its_page(page: Page, base: str) -> None:
     page.goto(base)
-    page.get_by_role("link", name="Waiting").click()
+    page.get_by_test_id("stSidebarNavLink").get_by_text("Waiting", exact=True).click()
     open_form(page)
     page.get_by_label("Subject").fill("Where is my order?")
     page.get_by_label("Who asks").fill("user1@example.com")
