@@ -94,8 +94,10 @@ class Worker:
         exits.callback(lease.stop)
         exits.callback(self._execution.close, self.drain_seconds)
         lease.start()
-        self._execution.launch(queues.values(), self.jobs.client)
+        # The engine reads them as it begins, and then every five seconds: one that is no longer
+        # declared would begin jobs meanwhile.
         apply_schedules(self.jobs.client, list(self._known.values()))
+        self._execution.launch(queues.values(), self.jobs.client)
         self.jobs.execution = self._execution
         log.info("worker started", extra={"executor": self.executor, "jobs": len(self._known)})
 
