@@ -73,9 +73,12 @@ def test_every_section_of_a_report_can_be_opened(
     page: Page, base: str, report: buttress.MoveReport
 ) -> None:
     page.goto(f"{base}/moves?schema=prototype&id={report.id}")
+    expect(page.get_by_role("tab", name="Tables")).to_be_visible()
+    settled(page)
     for name in ("Tables", "Quarantine", "Not carried", "Findings", "Types", "Timing"):
         page.get_by_role("tab", name=name).click()
         expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+        settled(page)
         expect(page.get_by_test_id("stAlertContentError")).to_have_count(0)
 
 
