@@ -99,6 +99,7 @@ def test_a_pdf_becomes_a_product_that_is_corrected_and_rated(
     page.get_by_role("button", name="Save the correction").click()
     told(page, "EAN is corrected.")
     settled(page)
+    expect(page.get_by_text("by root@example.com").first).to_be_visible()
     page.screenshot(path=tmp_path / "product.png")
 
     page.get_by_role("tab", name="History").click()

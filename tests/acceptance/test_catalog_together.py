@@ -343,6 +343,7 @@ def test_a_correction_made_meanwhile_is_told_and_neither_is_lost(
         first.get_by_role("textbox", name="Brand, corrected").fill("Oakleaf Porto")
         first.get_by_role("button", name="Save the correction").click()
         told(first, "Brand is corrected.")
+        expect(first.get_by_text("by root@example.com").first).to_be_visible()
 
         second.get_by_role("button", name="Save the correction").click()
         refused = second.get_by_test_id("stAlertContentError")
@@ -353,6 +354,7 @@ def test_a_correction_made_meanwhile_is_told_and_neither_is_lost(
         settled(second)
         second.get_by_role("button", name="Save the correction").click()
         told(second, "Brand is corrected.")
+        expect(second.get_by_text("by analyst@example.com").first).to_be_visible()
 
         second.get_by_role("tab", name="History").click()
         expect(second.get_by_text("Oakleaf → Oakleaf Porto")).to_be_visible()

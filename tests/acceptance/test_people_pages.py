@@ -67,6 +67,8 @@ def test_somebody_is_signed_out_in_every_browser(visitor: Visitor, deployment: D
         press(page, "Sign out everywhere")
 
         told(page, f"{name} is signed out everywhere.")
+        # Of no use now, but somebody may have signed in since the page was drawn.
+        expect(page.get_by_role("button", name="Sign out everywhere")).to_be_enabled()
         until(lambda: one.role() is None and another.role() is None, "signed out")
         assert one.sign_in(name), "who is signed out may come again"
 
@@ -120,6 +122,7 @@ def test_an_invitation_is_listed_and_withdrawn(visitor: Visitor, deployment: Dep
 
     told(page, "1 link withdrawn.")
     expect(lines(page, "invited@example.com")).to_have_count(0)
+    expect(page.get_by_text("Nobody is invited who has not come yet.")).to_be_visible()
     assert "does not work any more" in httpx.get(link).text
 
 
@@ -132,6 +135,7 @@ def test_what_cannot_be_a_name_is_refused_beside_the_form(
 
     expect(page.get_by_text("That cannot be a name to sign in with.")).to_be_visible()
     expect(lines(page, "two words")).to_have_count(0)
+    expect(page.get_by_text("Nobody is invited who has not come yet.")).to_be_visible()
 
 
 def test_one_of_two_browsers_is_signed_out(visitor: Visitor, deployment: Deployment) -> None:
@@ -172,4 +176,5 @@ def test_a_token_is_in_the_list_once_it_is_made_and_an_admin_ends_it(
 
     told(page, "1 token revoked.")
     expect(lines(page, "nightly export")).to_have_count(0)
+    expect(page.get_by_text("Nobody has a token.")).to_be_visible()
     until(lambda: not works(), "the token ended")

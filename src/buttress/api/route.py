@@ -36,8 +36,6 @@ KEY_PARAMETER = {
 
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
-_holding: RunVar[CapacityLimiter] = RunVar("buttress_holding")
-
 
 class Again(Exception):  # no error: it leaves the route with the answer that is kept
     """The request was answered before."""
@@ -177,6 +175,9 @@ def claimed() -> None:
     claim = _claim.get()
     if claim is not None and claim.around is not None:
         claim.begin(claim.around)
+
+
+_holding: RunVar[CapacityLimiter] = RunVar("buttress_holding")
 
 
 def holding(runtime: Runtime) -> CapacityLimiter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -130,18 +131,29 @@ def test_a_judge_that_never_answers_is_not_waited_for(
     assert found.note
 
 
+@pytest.fixture
+def traced_by_others() -> Iterator[None]:
+    """An environment in which another program has LangSmith told of everything."""
+    from langsmith.utils import get_env_var
+
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
+            environment.setenv(name, "true")
+        get_env_var.cache_clear()
+        yield
+    get_env_var.cache_clear()  # it keeps what it has read
+
+
 def test_nobody_is_told_of_what_openevals_asks(
     server: ModelServer,
     llm: Gateway,
     sheet: Sheet,
     evaluation: Evaluation,
     monkeypatch: pytest.MonkeyPatch,
+    traced_by_others: None,
 ):
-    from langsmith.utils import get_env_var, tracing_is_enabled
+    from langsmith.utils import tracing_is_enabled
 
-    for name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
-        monkeypatch.setenv(name, "true")
-    get_env_var.cache_clear()
     assert tracing_is_enabled()
     traced: list[object] = []
     complete = llm.complete
